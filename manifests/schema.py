@@ -1,0 +1,34 @@
+"""The five schemas of manifest files, under one import.
+
+A key that a schema does not list is an error, and so is a value of another type; a fact that nobody published is None,
+never a guess. A schema knows nothing of files or folders (`toml_file`, `catalogue`) and nothing of other entries
+(`references`).
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from .dataset import Dataset
+from .label_space import LabelSpace
+from .model import Model
+from .prompt_set import PromptSet
+from .study import Block, Study
+from .terms import GROUPS, KINDS, Group, Kind, check_id
+
+__all__ = [
+    "GROUPS",
+    "KINDS",
+    "Block",
+    "Dataset",
+    "Entry",
+    "Group",
+    "Kind",
+    "LabelSpace",
+    "Model",
+    "PromptSet",
+    "Study",
+    "check_id",
+]
+
+Entry: TypeAlias = Model | Dataset | LabelSpace | PromptSet | Study

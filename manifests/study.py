@@ -1,0 +1,61 @@
+"""One study: which models run over which datasets, and for what.
+
+Knows patterns, not the entries that they match.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from .terms import CLOSED, Id, Kind, Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
+class Block:
+    """One rectangle of a study: these models over these datasets.
+
+    Attributes
+    ----------
+    models
+        Ids or globs of models; each matches at least one manifest.
+    datasets
+        Ids (with an optional ``:slice``) or globs; an id without a manifest is a folder of the user's own.
+    kinds
+        What is extracted.
+    prompts
+        Ids or globs of prompt sets, for zero-shot models.
+    detectors
+        Names of out-of-distribution scores.
+    """
+
+    models: Annotated[tuple[Text, ...], Field(min_length=1)]
+    datasets: Annotated[tuple[Text, ...], Field(min_length=1)]
+    kinds: Annotated[tuple[Kind, ...], Field(min_length=1)]
+    prompts: tuple[Text, ...] = ()
+    detectors: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
+class Study:
+    """What is run and reported together: a list of blocks, not a cross product.
+
+    Attributes
+    ----------
+    id, title
+        Name of the study, and what it is in a few words.
+    paper
+        Citation without address; "" for a study of the project's own.
+    blocks
+        The rectangles.
+    notes
+        What is left out and why.
+    """
+
+    id: Id
+    title: Text
+    paper: str = ""
+    blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
+    notes: str = ""
