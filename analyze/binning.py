@@ -27,14 +27,15 @@ def equal_width_edges(bins: int) -> NDArray[np.float64]:
 def equal_mass_edges(confidence: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
     """Edges that part the sorted confidences into nearly equal counts, moved so that equal values share a bin.
 
-    The sorted values are cut as `numpy.array_split` cuts them; the upper edge of a bin is the largest value of its piece,
-    and repeated edges merge. So rows with equal confidence never fall into two bins, and row order cannot matter.
+    The sorted values are cut as `numpy.array_split` cuts them; the upper edge of a bin is the largest value of its
+    piece, and repeated edges merge; the lowest edge is -inf. So rows with equal confidence never fall into two bins,
+    and row order cannot matter.
     """
     sizes = np.full(bins, len(confidence) // bins)
     sizes[: len(confidence) % bins] += 1
     last = np.cumsum(sizes[sizes > 0]) - 1
     upper = np.unique(np.sort(confidence)[last])
-    return np.concatenate(([0.0], upper)) if upper[0] > 0 or len(upper) == 1 else upper
+    return np.concatenate(([-np.inf], upper))
 
 
 def bin_index(confidence: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -50,6 +51,6 @@ def bin_sums(confidence: NDArray[np.float64], correct: NDArray[np.float64], edge
         edges=edges,
         index=index,
         n=np.bincount(index, minlength=bins),
-        confidence=np.bincount(index, weights=confidence, minlength=bins),
-        correct=np.bincount(index, weights=correct, minlength=bins),
+        confidence=np.asarray(np.bincount(index, weights=confidence, minlength=bins), np.float64),
+        correct=np.asarray(np.bincount(index, weights=correct, minlength=bins), np.float64),
     )

@@ -1,6 +1,7 @@
 """What an array must be before anything is measured on it: shape, type, range, no NaN.
 
-Pure checks that raise `ValueError` with what was expected, what came, and where. Knows nothing of models, datasets or files.
+Pure checks that raise `ValueError` with what was expected, what came, and where. Knows nothing of models, datasets or
+files.
 """
 
 from __future__ import annotations
@@ -90,7 +91,9 @@ def confidence_and_correct(
     if hits.shape != conf.shape:
         raise ValueError(f"correct: expected shape {conf.shape}, one a confidence, got {hits.shape}")
     if hits.dtype.kind not in "biuf" or not np.isin(hits, (0, 1)).all():
-        raise ValueError(f"correct: expected only True and False (or 1 and 0), got dtype {hits.dtype} with other values")
+        raise ValueError(
+            f"correct: expected only True and False (or 1 and 0), got dtype {hits.dtype} with other values"
+        )
     return conf, hits.astype(np.float64)
 
 

@@ -59,7 +59,10 @@ def user_folders(option: Path | None, environment: Mapping[str, str]) -> tuple[P
     given += [(f"${ENVIRONMENT}", Path(text)) for text in environment.get(ENVIRONMENT, "").split(os.pathsep) if text]
     if missing := [f"{origin}: no folder {folder}" for origin, folder in given if not folder.is_dir()]:
         raise UsageError("\n".join(missing))
-    return tuple({folder.resolve(): folder for _, folder in reversed(given)}.values())[::-1]
+    first_named: dict[Path, Path] = {}
+    for _, folder in given:
+        first_named.setdefault(folder.resolve(), folder)
+    return tuple(first_named.values())
 
 
 def load(extra: Sequence[Path] = ()) -> Catalogue:

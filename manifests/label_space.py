@@ -5,13 +5,11 @@ Knows no array; a column is a position in `keys`.
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
 from .errors import UsageError
-from .terms import CLOSED, Id, Text, repeated
+from .terms import CLOSED, Id, Text, Texts, repeated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
@@ -33,7 +31,7 @@ class LabelSpace:
     id: Id
     title: Text
     source: Text
-    keys: Annotated[tuple[Text, ...], Field(min_length=1)]
+    keys: Texts
     names: tuple[Text, ...]
 
     @field_validator("keys")

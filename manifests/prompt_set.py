@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
 from .errors import UsageError
-from .terms import CLOSED, Id, Text, repeated
+from .terms import CLOSED, Id, Text, Texts, repeated
 
 
 def _check_template(text: str) -> str:
@@ -48,7 +48,7 @@ class PromptSet:
     source: Text
     templates: tuple[Template, ...] = ()
     combine: Literal["normalise-mean-normalise"] = "normalise-mean-normalise"
-    per_class: Mapping[str, Annotated[tuple[Text, ...], Field(min_length=1)]] = field(default_factory=dict, hash=False)
+    per_class: Mapping[str, Texts] = field(default_factory=dict, hash=False)
 
     @field_validator("templates")
     @classmethod

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
-from .terms import CLOSED, Id, Kind, Text
+from .terms import CLOSED, Id, Kind, Text, Texts, not_empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
@@ -31,9 +31,9 @@ class Block:
         Names of out-of-distribution scores.
     """
 
-    models: Annotated[tuple[Text, ...], Field(min_length=1)]
-    datasets: Annotated[tuple[Text, ...], Field(min_length=1)]
-    kinds: Annotated[tuple[Kind, ...], Field(min_length=1)]
+    models: Texts
+    datasets: Texts
+    kinds: Annotated[tuple[Kind, ...], AfterValidator(not_empty)]
     prompts: tuple[Text, ...] = ()
     detectors: tuple[Text, ...] = ()
 
@@ -57,5 +57,5 @@ class Study:
     id: Id
     title: Text
     paper: str = ""
-    blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
+    blocks: Annotated[tuple[Block, ...], AfterValidator(not_empty)]
     notes: str = ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field
 
@@ -20,6 +20,8 @@ Kind: TypeAlias = Literal[
 ]
 GROUPS: tuple[Group, ...] = get_args(Group)
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+Items = TypeVar("Items", bound=tuple[Any, ...])
 
 LONGEST_ID = 100  # leaves room for folder and suffix inside the store's 160 characters
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -60,9 +62,31 @@ def repeated(items: tuple[str, ...]) -> list[str]:
     return sorted(item for item, times in Counter(items).items() if times > 1)
 
 
+def not_empty(items: Items) -> Items:
+    """Return a sequence that holds something.
+
+    A validator of the finished value, because a minimum length of the field would count only the items that are sound
+    and so complain twice of one wrong item.
+
+    Raises
+    ------
+    ValueError
+        For an empty one.
+
+    Examples
+    --------
+    >>> not_empty(("a",))
+    ('a',)
+    """
+    if not items:
+        raise ValueError("expected at least one item, got none")
+    return items
+
+
 Id: TypeAlias = Annotated[str, AfterValidator(check_id)]
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 Count: TypeAlias = Annotated[int, Field(strict=True, ge=1)]
+Texts: TypeAlias = Annotated[tuple[Text, ...], AfterValidator(not_empty)]
 Millions: TypeAlias = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 CLOSED = ConfigDict(extra="forbid", validate_default=True)

@@ -25,48 +25,12 @@ from .theme import (
     known_group,
     measures,
 )
+from .units import format_interval, metric_title, unit
 
 NAME: Final = "metric-dots"
 COLUMNS: Final = ("model", "group", "dataset", "metric", "value", "lo", "hi", "n")
 NOT_MEASURED: Final = "not measured"
-PLAIN_METRICS: Final = frozenset({"nll", "brier", "temperature", "error_ratio"})
-"""Metrics that are no rates: drawn as they are. Every other metric is a fraction, drawn in per cent."""
-TITLES: Final = {
-    "accuracy_top1": "top-1 accuracy",
-    "accuracy_top5": "top-5 accuracy",
-    "nll": "negative log-likelihood (nats)",
-    "brier": "Brier score",
-    "ece_15": "expected calibration error (15 bins)",
-    "ece_25": "expected calibration error (25 bins)",
-    "ece_equal_mass_15": "calibration error (15 equal-mass bins)",
-    "auroc": "AUROC",
-    "fpr_at_95": "false positive rate at 95 % recall",
-    "shape_bias": "shape bias",
-}
 LONG_NAME: Final = 24
-
-
-def metric_title(metric: str) -> str:
-    """The words and the unit of a metric's axis.
-
-    Examples
-    --------
-    >>> metric_title("accuracy_top1"), metric_title("nll"), metric_title("pck_0.1")
-    ('top-1 accuracy, %', 'negative log-likelihood (nats)', 'pck_0.1, %')
-    """
-    words = TITLES.get(metric, metric)
-    return words if metric in PLAIN_METRICS else f"{words}, %"
-
-
-def format_value(metric: str, value: float) -> str:
-    """One value as text: a rate in per cent with one decimal, anything else with three significant digits.
-
-    Examples
-    --------
-    >>> format_value("accuracy_top1", 0.7125), format_value("nll", 1.23456)
-    ('71.2', '1.23')
-    """
-    return f"{value:#.3g}" if metric in PLAIN_METRICS else f"{100 * value:.1f}"
 
 
 def chart(table: pl.DataFrame, metric: str, medium: Medium = "screen") -> alt.ConcatChart:
@@ -126,10 +90,7 @@ def describe(table: pl.DataFrame, metric: str) -> str:
 def _spoken(metric: str, row: dict[str, Any]) -> str:
     if row["value"] is None:
         return NOT_MEASURED
-    value = format_value(metric, row["value"])
-    if row["lo"] is None or row["hi"] is None:
-        return value
-    return f"{value} [{format_value(metric, row['lo'])}, {format_value(metric, row['hi'])}]"
+    return format_interval(row["value"], row["lo"], row["hi"], unit(metric))
 
 
 def _dots(table: pl.DataFrame, metric: str) -> pl.DataFrame:
@@ -184,7 +145,7 @@ def _domain(dots: pl.DataFrame, metric: str) -> list[float]:
     values = [value for name in ("value", "lo", "hi") for value in dots[name].drop_nulls()]
     low, high = min(values), max(values)
     room = 0.04 * (high - low) or 0.05 * abs(high) or 0.05
-    if metric in PLAIN_METRICS:
+    if unit(metric) == "number":
         return [low - room, high + room]
     return [max(low - room, min(low, 0.0)), min(high + room, max(high, 1.0))]
 
@@ -241,7 +202,7 @@ def _panel(index: int, dataset: str, width: int, look: _Drawing) -> alt.LayerCha
 
 def _axis(look: _Drawing) -> alt.Axis:
     title = metric_title(look.metric)
-    if look.metric in PLAIN_METRICS:
+    if unit(look.metric) == "number":
         return alt.Axis(title=title, tickCount=5, labelOverlap=True)
     return alt.Axis(title=title, tickCount=5, labelExpr="format(100*datum.value, '.3~g')", labelOverlap=True)
 
@@ -255,7 +216,7 @@ def _legend(look: _Drawing) -> alt.Legend | None:
 
 
 def _tooltip(metric: str) -> list[alt.Tooltip]:
-    form = ".3~r" if metric in PLAIN_METRICS else ".1%"
+    form = ".3~r" if unit(metric) == "number" else ".1%"
     return [
         alt.Tooltip("model:N"),
         alt.Tooltip("group:N"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..checks import label_vector, logit_matrix, require_finite
+from analyze.checks import label_vector, logit_matrix, require_finite
+
 from .softmax import block_rows
 
 
@@ -34,7 +35,8 @@ def top_k_correct(logits: ArrayLike, labels: ArrayLike, k: int = 1) -> NDArray[n
 
     Notes
     -----
-    Top-1 and top-5 error: Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015, section 4.1.
+    Top-1 and top-5 error: Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015, section
+    4.1.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How far confidence is from accuracy: binned and binning-free calibration errors, and the reliability diagram's numbers.
+"""How far confidence is from accuracy: calibration errors, binned and not, and the numbers of a reliability diagram.
 
 All take float64 copies of the confidences (a float32 1.0000001 must not fall out of the last bin) and right-closed bins
 (lo, hi]. Knows arrays only.
@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..binning import BinSums, bin_index, bin_sums, equal_mass_edges, equal_width_edges
-from ..checks import bin_count, confidence_and_correct, float_array, label_vector, logit_matrix, probabilities
-from ..intervals import clopper_pearson
+from analyze.binning import BinSums, bin_index, bin_sums, equal_mass_edges, equal_width_edges
+from analyze.checks import bin_count, confidence_and_correct, float_array, label_vector, logit_matrix, probabilities
+from analyze.intervals import clopper_pearson
+
 from .softmax import block_rows, softmax_blocks
 
 Masked = np.ma.MaskedArray[Any, np.dtype[np.float64]]
@@ -66,8 +67,8 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
 def equal_mass_ece(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
     """ECE over bins of nearly equal counts (adaptive ECE).
 
-    Bins are cut where `numpy.array_split` cuts the sorted confidences, then moved so that equal confidences share a bin:
-    the result does not depend on the order of the rows. Parameters and errors as in `expected_calibration_error`.
+    Bins are cut where `numpy.array_split` cuts the sorted confidences, then moved so that equal confidences share a
+    bin: the result does not depend on the order of the rows. Parameters and errors as in `expected_calibration_error`.
 
     Returns
     -------
@@ -92,8 +93,8 @@ def debiased_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
     """Debiased L2 calibration error of the predicted class, over equal-mass bins.
 
     sqrt(max(0, sum over bins of n_b / n [(acc_b - conf_b)^2 - acc_b (1 - acc_b) / (n_b - 1)])): the second term is the
-    part of the first that sampling alone causes. A bin of one row has no variance to subtract and adds nothing, as in the
-    authors' code. Parameters and errors as in `expected_calibration_error`.
+    part of the first that sampling alone causes. A bin of one row has no variance to subtract and adds nothing, as in
+    the authors' code. Parameters and errors as in `expected_calibration_error`.
 
     Returns
     -------
@@ -101,9 +102,9 @@ def debiased_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
 
     Notes
     -----
-    Kumar, Liang and Ma, Verified Uncertainty Calibration, NeurIPS 2019, section 5, definition 5.1; top-label and equal-mass bins
-    as in their `get_top_calibration_error`. When n is not divisible by the number of bins their pieces are all of
-    ceil(n / bins) rows but the last, ours are cut as `numpy.array_split` does.
+    Kumar, Liang and Ma, Verified Uncertainty Calibration, NeurIPS 2019, section 5, definition 5.1; top-label and
+    equal-mass bins as in their `get_top_calibration_error`. When n is not divisible by the number of bins their pieces
+    are all of ceil(n / bins) rows but the last, ours are cut as `numpy.array_split` does.
 
     Examples
     --------
@@ -210,14 +211,14 @@ def classwise_ece(class_probabilities: ArrayLike, labels: ArrayLike, bins: int =
         wrong = np.flatnonzero(np.abs(total - 1) > ROW_SUM_SLACK)
         if len(wrong):
             row = int(wrong[0])
-            raise ValueError(f"class_probabilities: expected rows that sum to 1, got {total[row]:g} in row {start + row}")
+            raise ValueError(
+                f"class_probabilities: expected rows that sum to 1, got {total[row]:g} in row {start + row}"
+            )
         gaps.add(slice(start, start + size), block)
     return gaps.mean()
 
 
-def classwise_ece_of_logits(
-    logits: ArrayLike, labels: ArrayLike, bins: int = 15, *, temperature: float = 1.0
-) -> float:
+def classwise_ece_of_logits(logits: ArrayLike, labels: ArrayLike, bins: int = 15, *, temperature: float = 1.0) -> float:
     """`classwise_ece` of softmax(logits / temperature), without holding the probabilities of all rows at once.
 
     Parameters
@@ -274,8 +275,9 @@ class ReliabilityBins:
     mean_confidence, accuracy : means over the bin.
     accuracy_lo, accuracy_hi : 95 % Clopper-Pearson interval of the accuracy.
 
-    The last four are masked arrays, masked exactly where n is 0: an empty bin has no mean, and drawing or averaging skips it.
-    Under the mask stand 0, 0 and the empty interval's [0, 1], so that no NaN can leak; `.filled(value)` chooses another.
+    The last four are masked arrays, masked exactly where n is 0: an empty bin has no mean, and drawing or averaging
+    skips it. Under the mask stand 0, 0 and the empty interval's [0, 1], so that no NaN can leak; `.filled(value)`
+    chooses another.
     """
 
     lower: NDArray[np.float64]
@@ -289,7 +291,7 @@ class ReliabilityBins:
     @property
     def empty(self) -> NDArray[np.bool_]:
         """Which bins hold no image."""
-        return self.n == 0
+        return np.equal(self.n, 0)
 
 
 def reliability_bins(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> ReliabilityBins:
@@ -303,7 +305,8 @@ def reliability_bins(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) 
 
     Notes
     -----
-    Niculescu-Mizil and Caruana, Predicting Good Probabilities with Supervised Learning, ICML 2005; Guo et al. 2017, figure 1.
+    Niculescu-Mizil and Caruana, Predicting Good Probabilities with Supervised Learning, ICML 2005; Guo et al. 2017,
+    figure 1.
 
     Examples
     --------

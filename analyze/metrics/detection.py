@@ -1,7 +1,7 @@
 """How well a score tells in-distribution (ID) from out-of-distribution (OOD) images: AUROC, AUPR, FPR at a TPR.
 
-Every score is oriented so that larger means more in-distribution. Everything is exact, by sorting; nothing goes through a
-grid of thresholds. Knows nothing of where scores come from.
+Every score is oriented so that larger means more in-distribution. Everything is exact, by sorting; nothing goes
+through a grid of thresholds. Knows nothing of where scores come from.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..checks import float_array, open_fraction, require_finite
+from analyze.checks import float_array, open_fraction, require_finite
 
 Rule = Literal["exact", "hendrycks", "ninco", "vim", "openood"]
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -114,9 +114,9 @@ def fpr_at_tpr(id_scores: ArrayLike, ood_scores: ArrayLike, tpr: float = 0.95, r
     * ``exact``: t is the largest threshold with share(ID >= t) >= tpr, that is the ceil(tpr n)-th largest ID score.
     * ``vim``: t is the floor(tpr n)-th largest ID score.
     * ``ninco``: t is the linearly interpolated (1 - tpr) quantile of the ID scores.
-    * ``hendrycks``: the ROC point whose recall is nearest tpr, below it or above (equally near within 1e-12: the smaller);
+    * ``hendrycks``: the ROC point whose recall is nearest tpr, on either side (equally near within 1e-12: the smaller);
       among points of equal recall the worst, except at recall 1, where the curve stops at the first. Also in MCM.
-    * ``openood``: OOD is the positive class: the share of ID scores rejected when the share tpr of OOD is caught, that is
+    * ``openood``: OOD is the positive class: the share of ID scores rejected when the share tpr of OOD is caught, i.e.
       the share of ID <= the ceil(tpr m)-th smallest OOD score (OpenOOD v1.5).
 
     Parameters
@@ -139,8 +139,8 @@ def fpr_at_tpr(id_scores: ArrayLike, ood_scores: ArrayLike, tpr: float = 0.95, r
 
     Notes
     -----
-    Hendrycks and Gimpel, ICLR 2017; Ming et al. (MCM), NeurIPS 2022; Bitterwolf et al. (NINCO), ICML 2023; Wang et al. (ViM),
-    CVPR 2022; Yang et al. (OpenOOD), NeurIPS 2022, and its issues 177 and 206 for the swapped classes.
+    Hendrycks and Gimpel, ICLR 2017; Ming et al. (MCM), NeurIPS 2022; Bitterwolf et al. (NINCO), ICML 2023; Wang et al.
+    (ViM), CVPR 2022; Yang et al. (OpenOOD), NeurIPS 2022, and its issues 177 and 206 for the swapped classes.
 
     Examples
     --------

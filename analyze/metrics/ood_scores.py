@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..checks import float_array, logit_matrix
+from analyze.checks import float_array, logit_matrix
+
 from .softmax import softmax_blocks
 
 # Cosines of unit vectors stored in half precision may end this far above 1.
@@ -123,8 +124,8 @@ def gen(logits: ArrayLike, gamma: float = 0.1, top: int = 100) -> NDArray[np.flo
 
     Notes
     -----
-    Liu, Lochman and Zach, GEN: Pushing the Limits of Softmax-Based Out-of-Distribution Detection, CVPR 2023, equation 7; gamma 0.1 and
-    the top 100 of 1,000 classes as there.
+    Liu, Lochman and Zach, GEN: Pushing the Limits of Softmax-Based Out-of-Distribution Detection, CVPR 2023, equation
+    7; gamma 0.1 and the top 100 of 1,000 classes as there.
 
     Examples
     --------
@@ -154,8 +155,8 @@ def gen(logits: ArrayLike, gamma: float = 0.1, top: int = 100) -> NDArray[np.flo
 def mcm(cosines: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
     """Maximum concept matching: max_k softmax(cosine / T)_k, in [1/c, 1].
 
-    At T = 1 the softmax over 1,000 cosines is nearly flat (about 0.001), so images differ in the fourth digit and later:
-    computed and returned in float64. At T = 1 / logit scale it equals `msp` of the logits.
+    At T = 1 the softmax over 1,000 cosines is nearly flat (about 0.001), so images differ in the fourth digit and
+    later: computed and returned in float64. At T = 1 / logit scale it equals `msp` of the logits.
 
     Parameters
     ----------
@@ -174,8 +175,8 @@ def mcm(cosines: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
 
     Notes
     -----
-    Ming et al., Delving into Out-of-Distribution Detection with Vision-Language Representations, NeurIPS 2022, equation 1;
-    T = 1 and no logit scale as in their code.
+    Ming et al., Delving into Out-of-Distribution Detection with Vision-Language Representations, NeurIPS 2022,
+    equation 1; T = 1 and no logit scale as in their code.
 
     Examples
     --------
@@ -186,6 +187,7 @@ def mcm(cosines: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
     highest, lowest = float(matrix.max()), float(matrix.min())
     if max(highest, -lowest) > 1 + COSINE_SLACK:
         raise ValueError(
-            f"cosines: expected values in [-1, 1], got {lowest:g} to {highest:g}; divide logits by the model's logit scale"
+            f"cosines: expected values in [-1, 1], got {lowest:g} to {highest:g}; "
+            "logits become cosines when divided by the model's logit scale"
         )
     return np.concatenate([part.confidence() for part in softmax_blocks(matrix, temperature=temperature)])

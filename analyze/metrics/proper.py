@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..checks import label_vector, logit_matrix
+from analyze.checks import label_vector, logit_matrix
+
 from .softmax import softmax_blocks
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..checks import Matrix, label_vector, logit_matrix, require_finite
+from analyze.checks import Matrix, label_vector, logit_matrix, require_finite
 
 TOP = 5
 # Two work buffers of this many float64 take 16 MB.
@@ -25,8 +25,8 @@ BLOCK_NUMBERS = 1 << 20
 class SoftmaxBlock:
     """The softmax of consecutive rows; `shifted` and `exps` are buffers that the next block overwrites.
 
-    With z the logits over the temperature and m their largest: `shifted` = z - m, `exps` = exp(shifted) but 0 at the largest,
-    `rest` = sum of exps, so that the partition function is exp(m) (1 + rest).
+    With z the logits over the temperature and m their largest: `shifted` = z - m, `exps` = exp(shifted) but 0 at the
+    largest, `rest` = sum of exps, so that the partition function is exp(m) (1 + rest).
     """
 
     rows: slice
@@ -47,7 +47,7 @@ class SoftmaxBlock:
 
     def entropy(self) -> NDArray[np.float64]:
         """-sum p log p in nats."""
-        return np.log1p(self.rest) - np.vecdot(self.exps, self.shifted) / (1.0 + self.rest)
+        return np.asarray(np.log1p(self.rest) - np.vecdot(self.exps, self.shifted) / (1.0 + self.rest))
 
     def sum_of_squares(self) -> NDArray[np.float64]:
         """Sum of p^2 over the classes."""
@@ -66,7 +66,7 @@ class SoftmaxBlock:
         return np.where(at_top, right, wrong) / (1.0 + self.rest) ** 2
 
     def _squares(self) -> NDArray[np.float64]:
-        return np.vecdot(self.exps, self.exps).astype(np.float64)
+        return np.asarray(np.vecdot(self.exps, self.exps), np.float64)
 
 
 def block_rows(c: int, block: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import altair as alt
 
-from ..figures.theme import colours_as_css
+from analyze.figures.theme import colours_as_css
 
 TABLE = "table"
 

@@ -5,17 +5,17 @@ Knows frames and numbers; escaping is left to the template, so cells hold plain 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import polars as pl
 
+from analyze.figures.units import Unit, format_interval, format_number, unit
+
 Kind = Literal["text", "count", "rate", "number", "auto"]
 """How a column is written: as it is, 50,000, 71.2 (per cent), 1.23, or by the row's metric."""
 
-PLAIN_METRICS = frozenset({"nll", "brier", "temperature", "error_ratio"})
 MISSING = "–"
 
 
@@ -63,41 +63,6 @@ class Column:
     name: str
     kind: Kind = "text"
     interval: tuple[str, str] | None = None
-
-
-def format_number(value: float, kind: Kind = "number") -> str:
-    """One number as text.
-
-    Raises
-    ------
-    ValueError
-        For NaN and infinities.
-
-    Examples
-    --------
-    >>> format_number(0.7125, "rate"), format_number(50000, "count"), format_number(1.23456)
-    ('71.2', '50,000', '1.23')
-    """
-    if not math.isfinite(value):
-        raise ValueError(f"a table must not show {value}; leave the cell null to say that nothing was measured")
-    if kind == "rate":
-        return f"{100 * value:.1f}"
-    if kind == "count":
-        return f"{int(value):,}"
-    return f"{value:#.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def format_interval(value: float, lo: float | None, hi: float | None, kind: Kind = "number") -> str:
-    """A value with its interval; without one, the value alone.
-
-    Examples
-    --------
-    >>> format_interval(0.7125, 0.67, 0.751, "rate")
-    '71.2 [67.0, 75.1]'
-    """
-    if lo is None or hi is None:
-        return format_number(value, kind)
-    return f"{format_number(value, kind)} [{format_number(lo, kind)}, {format_number(hi, kind)}]"
 
 
 def html_table(frame: pl.DataFrame, columns: Sequence[Column], caption: str) -> HtmlTable:
@@ -172,15 +137,12 @@ def results_table(frame: pl.DataFrame, caption: str) -> HtmlTable:
 
 def _cell(row: dict[str, Any], column: Column) -> Cell:
     value = row[column.name]
-    numeric = column.kind != "text"
     if value is None or value == "":
-        return Cell(MISSING, numeric=numeric, missing=True)
-    if not numeric:
+        return Cell(MISSING, numeric=column.kind != "text", missing=True)
+    if column.kind == "text":
         return Cell(str(value))
-    kind: Kind = column.kind
-    if kind == "auto":
-        kind = "number" if row["metric"] in PLAIN_METRICS else "rate"
+    written: Unit = unit(row["metric"]) if column.kind == "auto" else column.kind
     if column.interval is None:
-        return Cell(format_number(value, kind), numeric=True)
+        return Cell(format_number(value, written), numeric=True)
     lo, hi = column.interval
-    return Cell(format_interval(value, row[lo], row[hi], kind), numeric=True)
+    return Cell(format_interval(value, row[lo], row[hi], written), numeric=True)

@@ -54,7 +54,12 @@ def test_spelling(value: Any, spelling: str) -> None:
             b'["space",{"library":"timm"}]',
             "ffbe0514bf3a4a8ceba1933822abd175ff5ac70429b78aa55f5db130ef2f52f8",
         ),
-        ("request", {"b": [0.5, None], "a": "é"}, '["request",{"a":"é","b":[0.5,null]}]'.encode(), "085e45af452abcd835d4b2e89bc1b4776093064ccc59405241f336cb1070bb17"),
+        (
+            "request",
+            {"b": [0.5, None], "a": "é"},
+            '["request",{"a":"é","b":[0.5,null]}]'.encode(),
+            "085e45af452abcd835d4b2e89bc1b4776093064ccc59405241f336cb1070bb17",
+        ),
     ],
 )
 def test_golden_digests(kind: str, value: Any, spelling: bytes, golden: str) -> None:

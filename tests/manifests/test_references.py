@@ -33,7 +33,9 @@ def test_sound_references_of_models() -> None:
 
 def test_label_space_and_original_exist() -> None:
     first, second = of_models(model("RN50", label_space="imagenet-2k"), model("twin", duplicate_of="RN51"))
-    assert first.startswith("models/RN50.toml: label_space: no labels match 'imagenet-2k'; the nearest ids are imagenet-1k")
+    assert first.startswith(
+        "models/RN50.toml: label_space: no labels match 'imagenet-2k'; the nearest ids are imagenet-1k"
+    )
     assert second.startswith("models/twin.toml: duplicate_of: no models match 'RN51'; the nearest ids are RN50")
 
 

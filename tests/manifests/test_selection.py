@@ -45,7 +45,9 @@ def test_every_pattern_that_matches_nothing_is_named_with_three_ids_and_the_comm
 
 
 def test_no_match_among_nothing() -> None:
-    assert no_match([], "x", "studies") == "no studies match 'x'; there are none; `assay-extract list studies` shows all"
+    assert (
+        no_match([], "x", "studies") == "no studies match 'x'; there are none; `assay-extract list studies` shows all"
+    )
 
 
 @pytest.mark.parametrize("option", ["", " ", ",", " , "])

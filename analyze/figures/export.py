@@ -1,0 +1,108 @@
+"""A figure as files: SVG, PNG and PDF for paper, a page that needs no network, and the data behind it.
+
+Knows charts and files, no particular figure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import altair as alt
+import polars as pl
+import vl_convert
+
+from analyze.report.figure import figure_of
+from analyze.report.page import Report, Section, render, vega_lite_version
+from manifests.errors import UsageError
+
+from .rows import check_rows
+from .theme import Medium
+
+ChartForMedium = Callable[[Medium], alt.TopLevelMixin]
+"""A figure bound to its table: ``lambda medium: reliability.chart(table, medium)``."""
+
+FORMATS: Final = ("html", "svg", "png", "pdf")
+PNG_SCALE: Final = 300 / 72
+FILE_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+def export(
+    chart_for_medium: ChartForMedium,
+    table: pl.DataFrame,
+    folder: Path,
+    name: str,
+    formats: Sequence[str] = FORMATS,
+    *,
+    label: str | None = None,
+) -> tuple[Path, ...]:
+    """Write a figure and the table behind it.
+
+    ``<name>.svg``, ``.png`` (300 dpi) and ``.pdf`` have the paper layout, one px a point; ``<name>.html`` is a page of
+    its own that works offline; ``<name>.parquet`` and ``<name>.csv`` hold the table and are always written.
+
+    Parameters
+    ----------
+    chart_for_medium
+        Draws the table for ``screen``, ``narrow`` or ``paper``.
+    table
+        The rows behind the figure, at most 5,000.
+    folder
+        Where to write; made if absent. Files of the same name are replaced.
+    name
+        File name without its ending: letters, digits, ``.``, ``_``, ``-``.
+    formats
+        Any of ``html svg png pdf``.
+    label
+        The figure in words, for the page; the figure's ``describe``.
+
+    Returns
+    -------
+    The files, in the order of ``formats``, then the data.
+
+    Raises
+    ------
+    UsageError
+        For an unknown format, a name that is no file name, or more than 5,000 rows.
+    """
+    unknown = [one for one in formats if one not in FORMATS]
+    if unknown:
+        raise UsageError(f"expected formats among {', '.join(FORMATS)}; got {', '.join(unknown)}")
+    if not FILE_NAME.fullmatch(name) or name.startswith("."):
+        raise UsageError(f"expected a file name of letters, digits, '.', '_' and '-' without an ending; got {name!r}")
+    check_rows(table, name)
+    made: dict[str, bytes] = {}
+    if "html" in formats:
+        made["html"] = _page(chart_for_medium, table, name, label or name).encode("utf-8")
+    if set(formats) - {"html"}:
+        made |= _paper(chart_for_medium("paper").to_dict(), formats)
+    # Everything is drawn before the first file is written: a figure that fails leaves no half of itself.
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.{one}" for one in dict.fromkeys(formats)]
+    for path in paths:
+        path.write_bytes(made[path.name.rpartition(".")[2]])
+    data = [folder / f"{name}.parquet", folder / f"{name}.csv"]
+    table.write_parquet(data[0])
+    table.write_csv(data[1])
+    return (*paths, *data)
+
+
+def _page(chart_for_medium: ChartForMedium, table: pl.DataFrame, name: str, label: str) -> str:
+    figure = figure_of(chart_for_medium("screen"), label, chart_for_medium("narrow"))
+    section = Section(id="figure", title="Figure", finding=label, figure=figure)
+    return render(Report(title=name, facts=(("Rows", f"{table.height:,}"),), missing=(), sections=(section,)))
+
+
+def _paper(spec: dict[str, Any], formats: Sequence[str]) -> dict[str, bytes]:
+    # An empty list of allowed addresses: a spec can never make the converter fetch something.
+    settings: dict[str, Any] = {"vl_version": vega_lite_version(), "allowed_base_urls": []}
+    made: dict[str, bytes] = {}
+    if "svg" in formats:
+        made["svg"] = vl_convert.vegalite_to_svg(spec, **settings).encode("utf-8")
+    if "png" in formats:
+        made["png"] = vl_convert.vegalite_to_png(spec, scale=PNG_SCALE, ppi=72, **settings)
+    if "pdf" in formats:
+        made["pdf"] = vl_convert.vegalite_to_pdf(spec, **settings)
+    return made

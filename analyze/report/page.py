@@ -1,0 +1,206 @@
+"""The report as one HTML file that needs nothing else: no network, no second file, no trust in a name.
+
+Everything shown is finished when it comes here. This module knows HTML, hashes and escaping; it must not know the
+store, a metric or a figure.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final
+
+import altair as alt
+import jinja2
+import vl_convert
+from markupsafe import Markup
+
+from analyze.figures.theme import GROUPS, colours_as_css, css_variables, screen_config
+
+from .figure import Figure
+from .tables import HtmlTable
+
+ID: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+RESERVED_IDS: Final = frozenset({"missing", "commands", "main"})
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One question: title, finding in a sentence, figure, caption, and how it was made.
+
+    Attributes
+    ----------
+    id
+        Address on the page (`#id`), a letter followed by letters, digits, ``-`` and ``_``.
+    title, finding
+        Heading, and one sentence that can be read without looking at the figure.
+    figure, table
+        With a figure the table stands folded below it; without one it stands open.
+    caption
+        What the marks and axes are.
+    method, command
+        How the numbers were made, and the command that makes them again.
+    """
+
+    id: str
+    title: str
+    finding: str
+    figure: Figure | None = None
+    table: HtmlTable | None = None
+    caption: str = ""
+    method: str = ""
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        if not ID.fullmatch(self.id) or self.id in RESERVED_IDS:
+            raise ValueError(
+                f"a section id is a letter followed by letters, digits, - and _, and none of "
+                f"{', '.join(sorted(RESERVED_IDS))}; got {self.id!r}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A page: ``facts`` as (label, value), what is ``missing`` and how to get it, sections, commands.
+
+    Text between backticks in ``missing``, captions and methods is set as code.
+    """
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    missing: tuple[str, ...]
+    sections: tuple[Section, ...]
+    commands: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        ids = [section.id for section in self.sections]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"two sections share an id: {', '.join(twice)}")
+
+
+def render(report: Report) -> str:
+    """Write a report as one self-contained HTML file.
+
+    The page allows exactly three scripts, by their sha256, and no request to anywhere. Equal reports give equal text.
+
+    Returns
+    -------
+    HTML, about 0.9 MB of it the drawing library, which is left out when no section has a figure.
+
+    Raises
+    ------
+    ValueError
+        If a figure's data hold NaN or infinities.
+    """
+    drawn = any(section.figure is not None for section in report.sections)
+    scripts = [_resource("theme.js"), *([vega_bundle()] if drawn else []), _resource("page.js")]
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["json"] = embedded_json
+    environment.filters["code"] = _code
+    environment.filters["legend"] = _legend
+    template = environment.from_string(_resource("page.html.j2"))
+    return template.render(
+        report=report,
+        drawn=drawn,
+        policy=_policy(scripts),
+        theme_script=Markup(scripts[0]),
+        scripts=[Markup(script) for script in scripts[1:]],
+        style=Markup(_style()),
+        config=colours_as_css(screen_config()),
+    )
+
+
+@functools.cache
+def vega_bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, of the version that Altair writes for; built once a process.
+
+    Raises
+    ------
+    RuntimeError
+        If the script could not stand inside an HTML page.
+    """
+    bundle: str = vl_convert.javascript_bundle(None, vl_version=vega_lite_version())
+    if "</script" in bundle.lower() or "<!--" in bundle or "\r" in bundle:
+        raise RuntimeError("the Vega bundle holds text that ends a script element; another vl-convert is needed")
+    return bundle
+
+
+def vega_lite_version() -> str:
+    """The Vega-Lite version of Altair's charts, as vl-convert spells it: ``6.4``."""
+    return ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+
+
+def embedded_json(value: Any) -> Markup:
+    r"""JSON that can stand inside a script element: nothing in it closes the element or breaks a line.
+
+    Raises
+    ------
+    ValueError
+        For NaN and infinities, which JSON does not have.
+
+    Examples
+    --------
+    >>> print(embedded_json({"model": "</script>"}))
+    {"model":"\u003c/script\u003e"}
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _policy(scripts: list[str]) -> str:
+    hashes = " ".join(f"'sha256-{_sha256(script)}'" for script in scripts)
+    # Styles stay 'unsafe-inline': Vega sets style attributes. Nothing may be fetched, from anywhere.
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _sha256(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+
+
+def _style() -> str:
+    light, dark = css_variables("light"), css_variables("dark")
+    # Dark rules count on screens only, so that paper is white whatever the reader chose.
+    return (
+        f":root {{\n  color-scheme: light;\n{light}\n}}\n"
+        f"@media screen and (prefers-color-scheme: dark) {{\n"
+        f":root:not([data-theme=light]) {{\n  color-scheme: dark;\n{dark}\n}}\n}}\n"
+        f"@media screen {{\n:root[data-theme=dark] {{\n  color-scheme: dark;\n{dark}\n}}\n}}\n" + _resource("page.css")
+    )
+
+
+@functools.cache
+def _resource(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8").replace("\r\n", "\n").strip()
+
+
+def _code(text: str) -> Markup:
+    """Escape a sentence, and set what stands between backticks as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # an odd backtick is a backtick
+        return Markup("{}").format(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if index % 2 else Markup("{}").format(part)
+        for index, part in enumerate(parts)
+    )
+
+
+def _legend(data: Mapping[str, list[Any]]) -> Iterator[tuple[str, str]]:
+    """The groups of a figure as (words, CSS variable), in the palette's order; nothing to say for one group alone."""
+    present = set(data.get("group", ()))
+    for key, group in GROUPS.items():
+        if key in present:
+            yield group.label, f"--group-{key}"

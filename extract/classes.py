@@ -1,0 +1,110 @@
+"""From what a layout says of a sample's class to an index into a class list; never by the order of folders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cache.texts import ClassList
+from manifests.errors import UsageError
+from manifests.schema import LabelSpace
+
+from .layouts.entries import Entry, natural_key
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The class list that labels index into (None where nothing is labelled) and one index a sample."""
+
+    classes: ClassList | None
+    indices: tuple[int | None, ...]
+
+
+def class_list(space: LabelSpace) -> ClassList:
+    """Return the class list of a label space of the manifests."""
+    return ClassList(tuple(space.keys), tuple(space.names))
+
+
+def assign(entries: Sequence[Entry], spaces: Mapping[str, LabelSpace], label_space: str) -> Labels:
+    """Give every sample its class.
+
+    Parameters
+    ----------
+    label_space
+        Id of a label space; empty means imagenet-1k where `class_index` or `wnid` is given, else the sorted labels
+        are the dataset's own space.
+
+    Raises
+    ------
+    UsageError
+        With every sample whose class is unknown, or whose columns contradict each other.
+    """
+    if not any(entry.keys for entry in entries):
+        return Labels(None, (None,) * len(entries))
+    coded = any("class_index" in entry.keys or "wnid" in entry.keys for entry in entries)
+    name = label_space or ("imagenet-1k" if coded else "")
+    if name:
+        if name not in spaces:
+            raise UsageError(f"--label-space {name!r} is unknown; the manifests have {', '.join(sorted(spaces))}")
+        classes = class_list(spaces[name])
+    else:
+        own = tuple(sorted({entry.keys["label"] for entry in entries if "label" in entry.keys}, key=natural_key))
+        classes = ClassList(own, own)
+    index_of = {key: index for index, key in enumerate(classes.keys)}
+    # A name that two classes share ("missile" in ImageNet) is no key.
+    unique = {n: i for i, n in enumerate(classes.names) if classes.names.count(n) == 1} if name else {}
+    indices: list[int | None] = []
+    problems: list[str] = []
+    for entry in entries:
+        found = _candidates(entry, index_of, unique, len(classes.keys), problems)
+        if len(set(found.values())) > 1:
+            said = ", ".join(f"{column} {entry.keys[column]!r} is class {index}" for column, index in found.items())
+            problems.append(f"{entry.sample}: its columns contradict each other ({said})")
+        indices.append(next(iter(found.values()), None))
+    if problems:
+        more = f" and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise UsageError(f"labels in {name or 'the own label space'}: " + "; ".join(problems[:20]) + more)
+    return Labels(classes, tuple(indices))
+
+
+def _candidates(
+    entry: Entry, index_of: Mapping[str, int], unique: Mapping[str, int], count: int, problems: list[str]
+) -> dict[str, int]:
+    found: dict[str, int] = {}
+    if text := entry.keys.get("class_index"):
+        if text.isascii() and text.isdigit() and int(text) < count:
+            found["class_index"] = int(text)
+        else:
+            problems.append(f"{entry.sample}: class_index {text!r} is not one of 0..{count - 1}")
+    for column in ("wnid", "label"):
+        if text := entry.keys.get(column):
+            if text in index_of:
+                found[column] = index_of[text]
+            elif column == "label" and text in unique:
+                found[column] = unique[text]
+            elif column == "wnid" or not found:
+                problems.append(f"{entry.sample}: {column} {text!r} is not a class of this label space")
+    return found
+
+
+def read_classes_file(path: Path) -> ClassList:
+    """Read `--classes FILE`: one class a line, in the order of the logit columns; `key<TAB>name` where they differ.
+
+    Raises
+    ------
+    UsageError
+        For an empty file, an empty line or a class that stands twice.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--classes {path} cannot be read as UTF-8 text ({error})") from error
+    pairs = [(line.split("\t", 1)[0].strip(), line.split("\t", 1)[-1].strip()) for line in lines]
+    empty = [at for at, (key, _) in enumerate(pairs, 1) if not key]
+    keys = [key for key, _ in pairs]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if not pairs or empty or twice:
+        what = f"lines {empty} are empty" if empty else f"{twice} stand twice" if twice else "it is empty"
+        raise UsageError(f"--classes {path}: expected one class a line, in logit order; {what}")
+    return ClassList(tuple(keys), tuple(name for _, name in pairs))

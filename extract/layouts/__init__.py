@@ -1,0 +1,1 @@
+"""Official and generic shapes in which image sets lie on disk."""

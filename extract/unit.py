@@ -1,0 +1,179 @@
+"""One unit of work: the images of a pack through one model, every kind in one forward pass.
+
+Knows bytes, pixels and a backbone; knows nothing of commits, requests or datasets.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cache.commits import RowFailure
+from cache.key import image_id
+from cache.store import Store
+
+from .backbones.protocol import Backbone
+from .intake import decode
+from .sources import Sources
+
+log = logging.getLogger("assay")
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What may change speed but never numbers beyond rounding; recorded with the run, not in the space."""
+
+    batch_size: int = 64
+    workers: int = 2
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One image ready for the model, or why it is not."""
+
+    tensor: torch.Tensor | None
+    status: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnitResult:
+    """What came out of a pack.
+
+    arrays
+        Kind -> `(rows, ...)`; rows without numbers are NaN.
+    failures
+        Kind -> the rows without numbers, and why.
+    """
+
+    arrays: dict[str, NDArray[Any]]
+    failures: dict[str, list[RowFailure]]
+
+
+def read_item(store: Store, sources: Sources, item: str) -> tuple[bytes | None, str, str]:
+    """Return the bytes of an image, or a status and what was found instead.
+
+    The bytes are hashed here, since these are the ones that will be decoded.
+    """
+    paths = sources.paths(item)
+    if not paths:
+        return None, "no_source", "this machine has no note of the file; `assay-extract index` it here"
+    problems = []
+    for path in paths:
+        try:
+            data = store.disk.read(path)
+        except OSError as error:
+            problems.append(("missing", f"{path.name}: {error.strerror or error}"))
+            continue
+        if image_id(data) == item:
+            return data, "ok", ""
+        problems.append(("changed", f"{path.name} changed since it was indexed"))
+    return None, *problems[-1]
+
+
+def prepare(store: Store, sources: Sources, backbone: Backbone, item: str) -> Prepared:
+    """Turn an image id into the model's input."""
+    data, status, detail = read_item(store, sources, item)
+    if data is None:
+        return Prepared(None, status, detail)
+    decoded = decode(data)
+    if decoded.image is None:
+        return Prepared(None, decoded.status, decoded.detail)
+    return Prepared(backbone.transform(decoded.image), "ok", "")
+
+
+def prefetch(
+    load: Callable[[str], Prepared], items: Sequence[str], workers: int, window: int
+) -> Iterator[Prepared]:
+    """Yield prepared images in order, at most `window` of them ahead of the reader."""
+    if workers == 0:
+        yield from map(load, items)
+        return
+    # Threads: decoding and resizing release the interpreter lock, and nothing has to be pickled.
+    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode")
+    try:
+        waiting: deque[Future[Prepared]] = deque()
+        for item in items:
+            waiting.append(pool.submit(load, item))
+            if len(waiting) >= window:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def compute_unit(
+    store: Store,
+    sources: Sources,
+    backbone: Backbone,
+    items: Sequence[str],
+    kinds: Sequence[str],
+    settings: Settings,
+    progress: Progress = lambda done: None,
+) -> UnitResult:
+    """Run a model over the images of a pack."""
+    arrays: dict[str, NDArray[Any]] = {}
+    failed: list[RowFailure] = []
+    rows: list[int] = []
+    batch: list[torch.Tensor] = []
+    prepared = prefetch(
+        lambda item: prepare(store, sources, backbone, item), items, settings.workers, 2 * settings.batch_size
+    )
+    for row, image in enumerate(prepared):
+        if image.tensor is None:
+            failed.append(RowFailure(row, items[row], image.status, image.detail))
+        else:
+            rows.append(row)
+            batch.append(image.tensor)
+        if len(batch) == settings.batch_size or (row == len(items) - 1 and batch):
+            for kind, values in forward(backbone, torch.stack(batch), kinds).items():
+                if kind not in arrays:
+                    arrays[kind] = np.full((len(items), *values.shape[1:]), np.nan, values.dtype)
+                arrays[kind][rows] = values
+            rows, batch = [], []
+            progress(row + 1)
+    for kind in kinds:
+        if kind not in arrays:
+            # Not one image could be read: the shape still has to be that of the other packs.
+            blank = forward(backbone, backbone.blank(), [kind])[kind]
+            arrays[kind] = np.full((len(items), *blank.shape[1:]), np.nan, blank.dtype)
+    progress(len(items))
+    return UnitResult(arrays, {kind: failed + _not_finite(arrays[kind], items, failed) for kind in kinds})
+
+
+def _not_finite(array: NDArray[Any], items: Sequence[str], failed: Sequence[RowFailure]) -> list[RowFailure]:
+    known = {failure.row for failure in failed}
+    bad = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
+    return [
+        RowFailure(int(row), items[row], "not_finite", f"the model's output overflows {array.dtype.name}")
+        for row in bad
+        if int(row) not in known
+    ]
+
+
+def forward(backbone: Backbone, batch: torch.Tensor, kinds: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Run one batch; where the device's memory does not hold it, run its halves."""
+    try:
+        return backbone.forward(batch, kinds)
+    except torch.OutOfMemoryError:
+        if len(batch) == 1:
+            raise
+    # Outside the except block, since the traceback keeps the failed attempt's tensors alive.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    half = -(-len(batch) // 2)
+    log.warning("the device's memory does not hold a batch of %d; going on with %d", len(batch), half)
+    parts = [forward(backbone, part, kinds) for part in batch.split(half)]
+    return {kind: np.concatenate([part[kind] for part in parts]) for kind in kinds}

@@ -1,0 +1,38 @@
+"""What is on disk, what the loader reads and what the schemas say stay the same thing."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from manifests.catalogue import BUILT_IN, FOLDERS, Catalogue, load
+
+
+def test_the_loader_lists_the_folders_on_disk() -> None:
+    on_disk = {path.name for path in BUILT_IN.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert on_disk == set(FOLDERS)
+    assert tuple(item.name for item in dataclasses.fields(Catalogue)) == FOLDERS
+
+
+def test_every_toml_file_is_reached() -> None:
+    catalogue = load()
+    reached = {Path(folder, f"{name}.toml") for folder in FOLDERS for name in getattr(catalogue, folder)}
+    assert {path.relative_to(BUILT_IN) for path in BUILT_IN.rglob("*.toml")} == reached
+
+
+def test_every_folder_holds_something_and_nothing_but_manifests_and_provenance() -> None:
+    for folder in FOLDERS:
+        names = {path.name for path in (BUILT_IN / folder).iterdir()}
+        assert any(name.endswith(".toml") for name in names)
+        assert {name for name in names if not name.endswith(".toml")} <= {"PROVENANCE.md"}
+
+
+def test_files_taken_from_elsewhere_have_their_provenance_written_down() -> None:
+    for folder in ("labels", "prompts"):
+        text = (BUILT_IN / folder / "PROVENANCE.md").read_text(encoding="utf-8")
+        assert [name for name in getattr(load(), folder) if f"{name}.toml" not in text] == []
+
+
+def test_manifests_hold_no_addresses() -> None:
+    texts = {path: path.read_text(encoding="utf-8") for path in BUILT_IN.rglob("*.toml")}
+    assert [path.name for path, text in texts.items() if "://" in text or "www." in text] == []
