@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 # What file systems without hard links answer to link(2): FAT and exFAT, some FUSE and SMB mounts, Android.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES}
+# What file systems answer that cannot sync a folder: some FUSE, SMB and NFS mounts. They order names themselves.
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+_TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 # Windows answers these while a virus scanner or an indexer holds a file open for a moment.
 _SHARING_VIOLATIONS = {5, 32, 33}
 _ATTEMPTS = 8
@@ -41,14 +44,22 @@ class Disk:
 
     def read(self, path: Path) -> bytes:
         """Return the whole file."""
-        with path.open("rb") as stream:
-            return stream.read()
+
+        def whole() -> bytes:
+            with path.open("rb") as stream:
+                return stream.read()
+
+        return self._patiently(whole)
 
     def read_at(self, path: Path, offset: int, size: int) -> bytes:
         """Return at most `size` bytes from `offset`."""
-        with path.open("rb") as stream:
-            stream.seek(offset)
-            return stream.read(size)
+
+        def part() -> bytes:
+            with path.open("rb") as stream:
+                stream.seek(offset)
+                return stream.read(size)
+
+        return self._patiently(part)
 
     def status(self, path: Path) -> os.stat_result | None:
         """Return size and times, or None where nothing is."""
@@ -86,33 +97,58 @@ class Disk:
 
         Each new name is made durable in its parent, so that a power loss cannot take a folder
         away from under a record that was synced into it.
+
+        Raises
+        ------
+        NotADirectoryError
+            When a file has the name.
         """
         missing: list[Path] = []
         current = folder
-        while not current.is_dir():
+        while not self.is_folder(current):
             missing.append(current)
             current = current.parent
         for path in reversed(missing):
-            with contextlib.suppress(FileExistsError):
-                path.mkdir()
+            self._make_one(path)
             self.sync_folder(path.parent)
 
+    def _make_one(self, path: Path) -> None:
+        try:
+            self.make_name(path)
+        except FileExistsError as error:
+            if not self.is_folder(path):
+                raise NotADirectoryError(errno.ENOTDIR, "a file has the name of a folder", str(path)) from error
+
+    def make_name(self, folder: Path) -> None:
+        """Call mkdir(2)."""
+        os.mkdir(folder)
+
     def write_new(self, path: Path, data: bytes) -> None:
-        """Write and sync a file that must not exist yet.
+        """Write and sync a file that must not exist yet. One that cannot be finished is taken away again.
 
         Raises
         ------
         FileExistsError
             When the name is taken; the file that has it is left alone.
         """
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
+        handle = self.open_new(path)
         try:
             view = memoryview(data)
             while view:
-                view = view[self.write_some(handle, view) :]
-            self.sync_handle(handle)
-        finally:
+                view = view[self._patiently(lambda rest=view: self.write_some(handle, rest)) :]  # type: ignore[misc]
+            self._patiently(lambda: self.sync_handle(handle))
+        except BaseException:
             os.close(handle)
+            # The name was ours alone. Left there, half a record would stand where nobody may write a whole one.
+            with contextlib.suppress(OSError):
+                self.remove(path)
+            raise
+        os.close(handle)
+
+    def open_new(self, path: Path) -> int:
+        """Open a file for writing that must not exist yet."""
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+        return self._patiently(lambda: os.open(path, flags, 0o666))
 
     def write_some(self, handle: int, data: memoryview) -> int:
         """Write what the system takes at once, and say how much that was."""
@@ -135,7 +171,10 @@ class Disk:
             return
         handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            self._patiently(lambda: self.sync_handle(handle))
+        except OSError as error:
+            if error.errno not in _NO_FOLDER_SYNC:
+                raise
         finally:
             os.close(handle)
 
@@ -150,13 +189,12 @@ class Disk:
             When the file system has no hard links.
         """
         try:
-            self.link(source, target)
-        except FileExistsError:
-            # NFS may lose the reply of a link that succeeded; two names of one inode are the proof (open(2)).
-            if source.stat().st_nlink != 2 or not target.samefile(source):
-                raise
+            self._patiently(lambda: self.link(source, target))
         except OSError as error:
-            if error.errno in _NO_LINKS:
+            # NFS may lose the reply of a link that succeeded; two names of one file are the proof (open(2)).
+            if self._is_linked(source, target):
+                return
+            if error.errno in _NO_LINKS and not isinstance(error, FileExistsError):
                 raise NotImplementedError(f"no hard links at {target.parent}") from error
             raise
 
@@ -164,26 +202,37 @@ class Disk:
         """Call link(2)."""
         os.link(source, target)
 
+    def _is_linked(self, source: Path, target: Path) -> bool:
+        try:
+            return source.stat().st_nlink == 2 and target.samefile(source)
+        except OSError:
+            return False
+
     def rename_new(self, source: Path, target: Path) -> None:
-        """Move a staged folder to its public name.
+        """Move a file or a staged folder to a name of its own.
 
         Raises
         ------
         FileExistsError
-            When the name is taken by a folder that is not empty.
+            When the name is taken by a file, or by a folder that is not empty.
         """
+        # POSIX renames a file over another without a word; folders it refuses by itself.
+        if not self.is_folder(source) and self.status(target) is not None:
+            raise FileExistsError(errno.EEXIST, "the name is taken", str(target))
 
         def move() -> None:
             try:
-                os.rename(source, target)
+                self.rename(source, target)
             except OSError as error:
-                if error.errno in {errno.ENOTEMPTY, errno.EEXIST} or (
-                    isinstance(error, PermissionError) and target.exists()
-                ):
-                    raise FileExistsError(error.errno, "the name is taken", str(target)) from error
+                if error.errno in _TAKEN or (isinstance(error, PermissionError) and target.exists()):
+                    raise FileExistsError(errno.EEXIST, "the name is taken", str(target)) from error
                 raise
 
         self._patiently(move)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Call rename(2)."""
+        os.rename(source, target)
 
     def replace(self, source: Path, target: Path) -> None:
         """Move a file over another; only for this machine's own notes under `local/`."""
@@ -195,12 +244,13 @@ class Disk:
             self._patiently(lambda: os.unlink(path))
 
     def remove_folder(self, folder: Path) -> None:
-        """Delete a staging folder with all that is in it."""
+        """Delete a folder with all that is in it, as far as the system lets us."""
         shutil.rmtree(folder, ignore_errors=True)
 
     def touch(self, path: Path) -> float:
-        """Create or touch a file and return its modification time, which is this file system's own clock."""
-        path.touch()
+        """Create or touch a file or folder and return its modification time: this file system's own clock."""
+        if not self.is_folder(path):
+            path.touch()
         os.utime(path)
         return path.stat().st_mtime
 
@@ -208,6 +258,10 @@ class Disk:
         for attempt in range(_ATTEMPTS):
             try:
                 return action()
+            except InterruptedError:
+                # Python retries most calls by itself; network file systems answer this on their own account.
+                if attempt == _ATTEMPTS - 1:
+                    raise
             except PermissionError as error:
                 sharing = getattr(error, "winerror", None) in _SHARING_VIOLATIONS
                 if not sharing or attempt == _ATTEMPTS - 1:

@@ -189,9 +189,7 @@ def _identify(store: Store, entries: Sequence[Entry], request: IndexRequest) -> 
             return None, False
         found = header(data)
         return (
-            FileNote(
-                str(path), len(data), status.st_mtime_ns, image_id(data), found.width, found.height, found.format
-            ),
+            FileNote(str(path), len(data), status.st_mtime_ns, image_id(data), found.width, found.height, found.format),
             True,
         )
 

@@ -67,7 +67,9 @@ class Sources:
             try:
                 table = pl.read_parquet(io.BytesIO(disk.read(self._folder / name))).select(list(_SCHEMA))
             except (pl.exceptions.PolarsError, OSError) as error:
-                log.warning("local/sources/%s is unreadable and is ignored (%s); index again to rebuild it", name, error)
+                log.warning(
+                    "local/sources/%s is unreadable and is ignored (%s); index again to rebuild it", name, error
+                )
                 continue
             for row in table.iter_rows():
                 yield FileNote(*row)

@@ -93,9 +93,7 @@ def prepare(store: Store, sources: Sources, backbone: Backbone, item: str) -> Pr
     return Prepared(backbone.transform(decoded.image), "ok", "")
 
 
-def prefetch(
-    load: Callable[[str], Prepared], items: Sequence[str], workers: int, window: int
-) -> Iterator[Prepared]:
+def prefetch(load: Callable[[str], Prepared], items: Sequence[str], workers: int, window: int) -> Iterator[Prepared]:
     """Yield prepared images in order, at most `window` of them ahead of the reader."""
     if workers == 0:
         yield from map(load, items)

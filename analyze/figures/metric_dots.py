@@ -63,6 +63,7 @@ def chart(table: pl.DataFrame, metric: str, medium: Medium = "screen") -> alt.Co
     look = _Drawing(
         metric=metric,
         groups=[group for group in GROUPS if group in set(dots["group"])],
+        models=dots["model"].n_unique(),
         domain=_domain(dots, metric),
         names_above=medium == "narrow" or (medium == "paper" and longest > LONG_NAME),
         medium=medium,
@@ -70,7 +71,9 @@ def chart(table: pl.DataFrame, metric: str, medium: Medium = "screen") -> alt.Co
     across, width = _layout(len(panels), longest, look)
     parts = [_panel(index, dataset, width, look) for index, dataset in enumerate(panels)]
     figure: alt.ConcatChart = alt.concat(*parts, columns=across, data=inline(dots)).configure(**config(medium))
-    figure.usermeta = {"panel": {"row": len(panels), "min": 400, "max": 720, "axis": 0, "square": False}}
+    figure.usermeta = {
+        "panel": {"row": len(panels), "min": 400, "max": 720, "axis": 0, "square": False, "narrow": 240 + 6 * longest}
+    }
     return figure
 
 
@@ -136,6 +139,7 @@ class _Drawing:
 
     metric: str
     groups: list[str]
+    models: int
     domain: list[float]
     names_above: bool
     medium: Medium
@@ -164,7 +168,7 @@ def _panel(index: int, dataset: str, width: int, look: _Drawing) -> alt.LayerCha
     paper = look.medium == "paper"
     size = measures(look.medium)
     step = (20 if paper else 36) if look.names_above else (13 if paper else 24)
-    axis = alt.Axis(title=None, labels=not look.names_above, ticks=False, domain=False, grid=False, labelLimit=240)
+    axis = alt.Axis(title=None, labels=not look.names_above, ticks=False, domain=False, grid=False, labelLimit=400)
     # Every layer has the same sort: with different ones Vega-Lite drops them all, silently.
     y = alt.Y("model:N", axis=axis, sort=alt.EncodingSortField(field="rank", op="min", order="ascending"))
     x = alt.X("value:Q").scale(domain=look.domain, nice=True, zero=False).axis(_axis(look))
@@ -195,7 +199,8 @@ def _panel(index: int, dataset: str, width: int, look: _Drawing) -> alt.LayerCha
         layer=layers,
         transform=[alt.FilterTransform(alt.FieldEqualPredicate(field="panel", equal=index))],
         width=width,
-        height=alt.Step(step),
+        # A number, not a step: beside a width that is fitted to the page Vega-Lite warns about steps.
+        height=step * look.models,
         title=alt.TitleParams([dataset]),
     )
 

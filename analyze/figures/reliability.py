@@ -46,7 +46,7 @@ PERCENT: Final = "format(100*datum.value, '.3~g')"
 SCREEN_PANEL: Final = 220
 SCREEN_AXIS: Final = 44
 PAPER_AXIS: Final = 26
-DOMAIN: Final = [-0.045, 1.045]
+DOMAIN: Final = [-0.06, 1.06]
 """A little wider than the rates: a circle that stuck out of its panel would push the title up, in that panel only."""
 MAX_TITLE: Final = 30
 MOST_TITLED: Final = 8
@@ -163,7 +163,7 @@ def _panel(bins: pl.DataFrame, look: _Drawing) -> alt.LayerChart:
     y = alt.Y("accuracy:Q").scale(domain=DOMAIN, nice=False).axis(_axis(look, "accuracy, %"))
     shades = alt.Scale(domain=look.groups, range=[GROUPS[group].shade.light for group in look.groups])
     legend = _legend(look)
-    area = [6, 70] if look.medium == "paper" else [12, 260]
+    area = [6, 55] if look.medium == "paper" else [12, 170]
     few = alt.when("datum.few")
     chart = alt.Chart()
     diagonal = (
@@ -199,7 +199,7 @@ def _panel(bins: pl.DataFrame, look: _Drawing) -> alt.LayerChart:
         title=alt.TitleParams(
             _title(first["model"], look.title_lines),
             subtitle=[first["dataset"], subtitle],
-            limit=look.side + (PAPER_AXIS if look.medium == "paper" else SCREEN_AXIS),
+            limit=look.side,
         ),
     )
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 Medium = Literal["screen", "narrow", "paper"]
-"""Where a chart is going: a page, a page under 480 px wide, or a printed column."""
+"""Where a chart is going: a page, a place on it too narrow for names beside their rows, or a printed column."""
 
 
 @dataclass(frozen=True, slots=True)

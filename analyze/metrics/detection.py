@@ -20,7 +20,8 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 ROUNDING = 1e-9
 
 
-def _sorted_scores(scores: ArrayLike, name: str) -> NDArray[Any]:
+def sorted_scores(scores: ArrayLike, name: str) -> NDArray[Any]:
+    """Scores in rising order, refused if there are none or any is not finite."""
     vector = np.sort(float_array(scores, name, 1))
     # NaN sorts last and infinities to the ends, so two comparisons replace a scan; the slow path only words the error.
     if not np.isfinite(vector[[0, -1]]).all():
@@ -57,7 +58,7 @@ def auroc(id_scores: ArrayLike, ood_scores: ArrayLike) -> float:
     >>> auroc([2.0, 3.0, 4.0], [1.0, 3.0])
     0.75
     """
-    inside, outside = _sorted_scores(id_scores, "id_scores"), _sorted_scores(ood_scores, "ood_scores")
+    inside, outside = sorted_scores(id_scores, "id_scores"), sorted_scores(ood_scores, "ood_scores")
     # Each ID score beats the OOD scores left of it; both insertion points together count ties as one half of two.
     below = np.searchsorted(outside, inside, side="left").sum(dtype=np.int64)
     not_above = np.searchsorted(outside, inside, side="right").sum(dtype=np.int64)
@@ -98,7 +99,7 @@ def aupr(id_scores: ArrayLike, ood_scores: ArrayLike, positive: Literal["id", "o
     """
     if positive not in ("id", "ood"):
         raise ValueError(f'positive: expected "id" or "ood", got {positive!r}')
-    inside, outside = _sorted_scores(id_scores, "id_scores"), _sorted_scores(ood_scores, "ood_scores")
+    inside, outside = sorted_scores(id_scores, "id_scores"), sorted_scores(ood_scores, "ood_scores")
     hits, others = (inside, outside) if positive == "id" else (-outside[::-1], -inside[::-1])
     thresholds, counts = np.unique(hits, return_counts=True)
     true_positives = np.cumsum(counts[::-1])[::-1]
@@ -154,7 +155,7 @@ def fpr_at_tpr(id_scores: ArrayLike, ood_scores: ArrayLike, tpr: float = 0.95, r
     open_fraction(tpr, "tpr")
     if rule not in RULES:
         raise ValueError(f"rule: expected one of {', '.join(RULES)}, got {rule!r}")
-    return _FPR_RULES[rule](_sorted_scores(id_scores, "id_scores"), _sorted_scores(ood_scores, "ood_scores"), tpr)
+    return _FPR_RULES[rule](sorted_scores(id_scores, "id_scores"), sorted_scores(ood_scores, "ood_scores"), tpr)
 
 
 def share_at_least(ordered: NDArray[Any], threshold: Any) -> float:

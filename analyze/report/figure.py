@@ -29,7 +29,7 @@ class Figure:
     label
         The chart in words with its numbers, from the figure's ``describe``.
     narrow
-        Spec for less than 480 px, or None if the same one serves.
+        Spec for a panel too narrow for names beside their rows, or None if the same one serves.
     """
 
     spec: dict[str, Any]

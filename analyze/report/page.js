@@ -1,6 +1,5 @@
 "use strict";
 (() => {
-  const NARROW = 480;
   const GAP = 16;
   const json = (id) => {
     const element = document.getElementById(id);
@@ -88,12 +87,14 @@
     for (const view of views.get(chart) || []) view.finalize();
     views.set(chart, []);
     const id = chart.dataset.chart;
-    const spec = (width < NARROW && json(`${id}-narrow`)) || json(`${id}-spec`);
+    const wide = json(`${id}-spec`);
     const values = rowsOf(json(`${id}-data`));
-    const panels = spec.concat || [spec];
-    const size = { row: panels.length, min: 280, max: 720, axis: 0, square: false, ...(spec.usermeta || {}).panel };
-    const across = columns(panels.length, size.row, Math.max(1, Math.floor((width + GAP) / (size.min + GAP))));
+    const count = wide.concat ? wide.concat.length : 1;
+    const size = { row: count, min: 280, max: 720, axis: 0, square: false, narrow: 480, ...wide.usermeta?.panel };
+    const across = columns(count, size.row, Math.max(1, Math.floor((width + GAP) / (size.min + GAP))));
     const cell = Math.min(size.max, Math.floor((width - GAP * (across - 1)) / across));
+    const spec = (cell < size.narrow && json(`${id}-narrow`)) || wide;
+    const panels = spec.concat || [spec];
     chart.style.gridTemplateColumns = `repeat(${across}, ${cell}px)`;
     chart.replaceChildren();
     for (const panel of panels) {
@@ -109,7 +110,7 @@
         drawing.width = cell;
         drawing.autosize = { type: "fit-x", contains: "padding" };
       }
-      if (drawing.title && drawing.title.limit) drawing.title = { ...drawing.title, limit: cell };
+      if (drawing.title && drawing.title.limit) drawing.title = { ...drawing.title, limit: drawing.width };
       const result = await vegaEmbed(box, drawing, options);
       views.get(chart).push(result.view);
     }

@@ -19,7 +19,7 @@ from typing import Any, Final
 import altair as alt
 import jinja2
 import vl_convert
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from analyze.figures.theme import GROUPS, colours_as_css, css_variables, screen_config
 
@@ -128,7 +128,8 @@ def vega_bundle() -> str:
     RuntimeError
         If the script could not stand inside an HTML page.
     """
-    bundle: str = vl_convert.javascript_bundle(None, vl_version=vega_lite_version())
+    # Its stub wants a snippet; without one it hands out vega, vegaLite and vegaEmbed, which is what the page needs.
+    bundle: str = vl_convert.javascript_bundle(vl_version=vega_lite_version())  # type: ignore[call-arg]
     if "</script" in bundle.lower() or "<!--" in bundle or "\r" in bundle:
         raise RuntimeError("the Vega bundle holds text that ends a script element; another vl-convert is needed")
     return bundle
@@ -191,11 +192,14 @@ def _code(text: str) -> Markup:
     """Escape a sentence, and set what stands between backticks as code."""
     parts = text.split("`")
     if len(parts) % 2 == 0:  # an odd backtick is a backtick
-        return Markup("{}").format(text)
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if index % 2 else Markup("{}").format(part)
-        for index, part in enumerate(parts)
-    )
+        return escape(text)
+    return Markup("").join(_command(part) if index % 2 else escape(part) for index, part in enumerate(parts))
+
+
+def _command(text: str) -> Markup:
+    # Each word in a span, so that lines break at spaces and not inside `--model`.
+    words = Markup(" ").join(Markup("<span>{}</span>").format(word) for word in text.split(" "))
+    return Markup("<code>{}</code>").format(words)
 
 
 def _legend(data: Mapping[str, list[Any]]) -> Iterator[tuple[str, str]]:

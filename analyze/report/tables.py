@@ -98,20 +98,21 @@ def html_table(frame: pl.DataFrame, columns: Sequence[Column], caption: str) -> 
     return HtmlTable(caption=caption, head=tuple(column.title for column in columns), rows=rows)
 
 
+# The numbers first: what qualifies them may scroll out of sight, they may not.
 RESULT_COLUMNS: tuple[Column, ...] = (
     Column("model", "model"),
     Column("group", "group"),
     Column("test set", "dataset"),
-    Column("in-distribution set", "id_dataset"),
     Column("slice", "slice"),
+    Column("metric", "metric"),
+    Column("value [95 %], rates in %", "value", "auto", ("lo", "hi")),
+    Column("n", "n", "count"),
     Column("protocol", "protocol"),
     Column("prompts", "prompt_set"),
     Column("variant", "variant"),
     Column("detector", "detector"),
     Column("calibration", "calibration"),
-    Column("metric", "metric"),
-    Column("value [95 % interval], rates in %", "value", "auto", ("lo", "hi")),
-    Column("n", "n", "count"),
+    Column("in-distribution set", "id_dataset"),
 )
 
 

@@ -73,7 +73,9 @@ def _walk(folder: Path) -> Iterator[Path]:
     for entry in entries:
         path = Path(entry.path)
         # A linked folder is walked only where it cannot loop; its files are judged one by one above.
-        if entry.is_dir() and not (entry.is_symlink() and path.resolve() in (folder.resolve(), *folder.resolve().parents)):
+        if entry.is_dir() and not (
+            entry.is_symlink() and path.resolve() in (folder.resolve(), *folder.resolve().parents)
+        ):
             yield from _walk(path)
         elif not entry.is_dir():
             yield path

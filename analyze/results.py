@@ -1,0 +1,112 @@
+"""From per-image numbers to rows of the results table: classification, calibration, detection.
+
+Arrays and names in, rows out. Every value comes with an interval and the number of images behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .intervals import auroc_interval, clopper_pearson, fpr_interval, mean_interval
+from .measure import Measured
+from .metrics.calibration import confidence_gap, expected_calibration_error
+from .metrics.detection import auroc, fpr_at_tpr
+from .resampling import ece_interval
+from .table import Result
+
+OnFailure = Literal["error", "exclude", "count-wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The columns that all rows of a cell share."""
+
+    model: str
+    group: str
+    dataset: str
+    protocol: str
+    prompt_set: str
+    inputs: str
+    n_total: int
+
+    def row(
+        self, metric: str, value: float, interval: tuple[float, float], n: int, n_failed: int, **more: Any
+    ) -> Result:
+        """Return one row."""
+        return Result(
+            model=self.model,
+            group=self.group,
+            dataset=self.dataset,
+            protocol=self.protocol,
+            prompt_set=self.prompt_set,
+            inputs=more.pop("inputs", self.inputs),
+            metric=metric,
+            value=float(value),
+            lo=float(interval[0]),
+            hi=float(interval[1]),
+            n=n,
+            n_total=self.n_total,
+            n_failed=n_failed,
+            **more,
+        )
+
+
+def classification(key: Key, measured: Measured, policy: OnFailure) -> Iterator[Result]:
+    """Yield accuracy, proper scores and calibration over the labelled images.
+
+    With `count-wrong`, images that could not be read count as wrong in the accuracies; they have no confidence, so
+    every other metric leaves them out.
+    """
+    labelled = measured.labels >= 0
+    used = labelled & measured.ok
+    failed = int((labelled & ~measured.ok).sum())
+    n = int(used.sum())
+    if n == 0:
+        return
+    labels = measured.labels[used]
+    hits = {"accuracy_top1": measured.prediction[used] == labels}
+    # A model with fewer than five classes has every answer among its first five; that says nothing.
+    if (measured.top5_index[used] >= 0).all():
+        hits["accuracy_top5"] = (measured.top5_index[used] == labels[:, None]).any(axis=1)
+    counted = n + (failed if policy == "count-wrong" else 0)
+    for metric, correct in hits.items():
+        k = int(correct.sum())
+        yield key.row(metric, k / counted, clopper_pearson(k, counted), counted, failed)
+    confidence, correct = measured.confidence[used], hits["accuracy_top1"]
+    for metric, values in (("nll", measured.nll[used]), ("brier", measured.brier[used])):
+        yield key.row(metric, float(values.mean()), _mean_interval(values), n, failed)
+    gap = confidence - correct
+    yield key.row("confidence_gap", confidence_gap(confidence, correct), _mean_interval(gap), n, failed)
+    for bins in (15, 25):
+        value = expected_calibration_error(confidence, correct, bins)
+        yield key.row(f"ece_{bins}", value, ece_interval(confidence, correct, bins), n, failed)
+
+
+def _mean_interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    # One image has no spread to judge by; nothing is known of its mean.
+    return mean_interval(values) if len(values) > 1 else (-np.inf, np.inf)
+
+
+def detectors(measured: Measured) -> Mapping[str, NDArray[np.float64]]:
+    """Return the scores of every detector, larger = more in-distribution; NaN where an image has no numbers."""
+    scores = {"msp": measured.confidence, "max_logit": measured.max_logit, "energy": measured.log_sum_exp}
+    return scores if measured.mcm is None else {**scores, "mcm": measured.mcm}
+
+
+def detection(key: Key, id_dataset: str, inside: Measured, outside: Measured, inputs: str) -> Iterator[Result]:
+    """Yield AUROC and FPR at 95 % TPR of an in-distribution set against another, for every detector."""
+    failed = int((~inside.ok).sum() + (~outside.ok).sum())
+    id_scores, ood_scores = detectors(inside), detectors(outside)
+    for detector, scores in id_scores.items():
+        ours, theirs = scores[inside.ok], ood_scores[detector][outside.ok]
+        if not len(ours) or not len(theirs):
+            continue
+        more = {"id_dataset": id_dataset, "detector": detector, "inputs": inputs}
+        n = len(ours) + len(theirs)
+        yield key.row("auroc", auroc(ours, theirs), auroc_interval(ours, theirs), n, failed, **more)
+        yield key.row("fpr_at_95", fpr_at_tpr(ours, theirs), fpr_interval(ours, theirs), n, failed, **more)

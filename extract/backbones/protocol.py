@@ -1,0 +1,85 @@
+"""What the engine asks of a model, whatever library builds it.
+
+A backbone can describe itself without being loaded; what it describes is everything that determines its numbers and
+nothing else. Batch size, device, workers and paths are the engine's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+EXTRACTOR_SCHEMA: Final = 1
+"""Bumped by hand when our own numbers change for equal weights and preprocessing."""
+
+STORED_DTYPES: Final[Mapping[str, str]] = {"logits": "float32", "embeddings": "float32", "patches": "float16"}
+"""How each kind is written. Never bfloat16: no laptop library reads it."""
+
+
+class Backbone(Protocol):
+    """An image model.
+
+    Made from a name and a source of weights; cheap until `load`.
+    """
+
+    def identity(self) -> dict[str, Any]:
+        """Return the canonical description of the feature space, without any weight in memory.
+
+        Keys: `library`, `architecture` (name, kwargs, skeleton, activations), `weights`, `preprocess` (ops, probe),
+        `geometry`, `outputs` (kind -> layer, shape and stored dtype), `dtype`, `extractor_schema`.
+        """
+
+    def transform(self, image: Image.Image) -> torch.Tensor:
+        """Return the model's input for an RGB image: float32 `(3, h, w)`, by the library's own transform."""
+
+    def kinds(self) -> tuple[str, ...]:
+        """Return the kinds of which one forward pass yields numbers."""
+
+    def class_count(self) -> int:
+        """Return the number of logit columns; 0 for a model without a classifier."""
+
+    def row_bytes(self) -> dict[str, int]:
+        """Return the stored bytes of one image, by kind."""
+
+    def blank(self) -> torch.Tensor:
+        """Return one input of zeros: float32 `(1, 3, h, w)`."""
+
+    def load(self, device: str) -> None:
+        """Build the model with its weights on a device.
+
+        Raises
+        ------
+        AssayError
+            When the weights do not fit, or are no longer those of `identity`.
+        """
+
+    def forward(self, batch: torch.Tensor, kinds: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Run the model once over float32 `(n, 3, h, w)`.
+
+        Returns `logits` float32 `(n, c)`, `embeddings` float32 `(n, d)` and `patches` float16 `(n, h, w, d)` on the
+        row-major grid of the last stage; an overflow is an infinity, for the engine to see.
+        """
+
+    def close(self) -> None:
+        """Let the model and its device memory go."""
+
+
+def row_bytes(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """Return the stored bytes of one image from the `outputs` of an identity.
+
+    Examples
+    --------
+    >>> row_bytes({"logits": {"width": 1000, "dtype": "float32"}})
+    {'logits': 4000}
+    >>> row_bytes({"patches": {"width": 64, "grid": [7, 7], "dtype": "float16"}})
+    {'patches': 6272}
+    """
+    return {
+        kind: int(facts["width"]) * int(np.prod(facts.get("grid", [1]))) * np.dtype(facts["dtype"]).itemsize
+        for kind, facts in outputs.items()
+    }

@@ -1,0 +1,501 @@
+"""`assay-extract`: everything that touches images and models."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from cache import console
+from cache.console import Options, log, make_app, print_json, print_rows, run_app
+from manifests.errors import UsageError
+
+if TYPE_CHECKING:
+    from cache.store import Store
+    from manifests.catalogue import Catalogue
+
+    from .index import IndexReport
+    from .plan import Plan
+    from .resolve import Choice
+
+app = make_app("assay-extract", "Index images, run models over them once, and store what they say.")
+
+Many = Annotated[list[str] | None, Parameter(negative="", consume_multiple=False)]
+DEFAULT_OPTIONS = Options()
+
+
+def _catalogue(options: Options) -> Catalogue:
+    from manifests.catalogue import load, user_folders
+
+    return load(user_folders(options.manifests, os.environ))
+
+
+def _open(options: Options) -> Store:
+    from cache.store import Store, store_path
+
+    return Store(store_path(options.store))
+
+
+def _create(options: Options) -> Store:
+    from cache.store import Store, store_path
+
+    store, new = Store.create(store_path(options.store))
+    if new:
+        log.info("created a store at %s", store.layout.root.resolve())
+    return store
+
+
+@app.command(name="list")
+def list_(
+    what: Literal["models", "datasets", "labels", "prompts", "studies"],
+    *,
+    study: Many = None,
+    group: Many = None,
+    source: Many = None,
+    options: Options = DEFAULT_OPTIONS,
+) -> None:
+    """Show what the manifests know.
+
+    Parameters
+    ----------
+    what
+        Which manifests.
+    study
+        Only what these studies name.
+    group
+        Only models of these groups.
+    source
+        Only models of these training sources.
+    """
+    from manifests.listing import rows
+
+    options.start_logging()
+    found = rows(_catalogue(options), what, group=group or (), source=source or (), study=study or ())
+    columns = {
+        "models": ("id", "group", "training_source", "encoder_family", "resolution", "parameters_m", "obtain"),
+        "datasets": ("id", "title", "role", "count", "layouts"),
+        "labels": ("id", "title"),
+        "prompts": ("id", "title"),
+        "studies": ("id", "title"),
+    }[what]
+    print_rows(found, columns, options.json)
+
+
+@app.command
+def index(
+    dataset: str,
+    *,
+    root: Path | None = None,
+    layout: str = "",
+    labels: Path | None = None,
+    listing: Path | None = None,
+    label_space: str = "",
+    limit: int | None = None,
+    pack_size: int = 4096,
+    packs: Literal["auto", "reuse", "own"] = "auto",
+    follow_links: Annotated[bool, Parameter(negative="")] = False,
+    options: Options = DEFAULT_OPTIONS,
+) -> int:
+    """Hash the images of a dataset and write its current version.
+
+    Parameters
+    ----------
+    dataset
+        An id of the manifests, or a name of your own.
+    root
+        The folder with the images.
+    layout
+        How they lie there: folder, listing, imagenet-val-wnid, imagenet-val-flat.
+    labels
+        CSV: file, and one of class_index, wnid, label.
+    listing
+        CSV of samples; without --root they are listed only, for numbers made elsewhere.
+    label_space
+        Id of the label space that labels belong to; else imagenet-1k for class_index and wnid, else the labels' own.
+    limit
+        Take the first N images only.
+    pack_size
+        Most images of a unit of work.
+    packs
+        Use existing packs where they fit (auto), wherever they can (reuse), or cut new ones (own).
+    follow_links
+        Take files that symbolic links find outside --root.
+    """
+    options.start_logging()
+    report = _index(_create(options), _catalogue(options), dataset, root, layout, labels, listing, label_space, limit,
+                    pack_size, packs, follow_links)  # fmt: skip
+    return _show_index(report, options)
+
+
+def _index(
+    store: Store,
+    catalogue: Catalogue,
+    dataset: str,
+    root: Path | None,
+    layout: str = "",
+    labels: Path | None = None,
+    listing: Path | None = None,
+    label_space: str = "",
+    limit: int | None = None,
+    pack_size: int = 4096,
+    packs: Literal["auto", "reuse", "own"] = "auto",
+    follow_links: bool = False,
+) -> IndexReport:
+    from .index import IndexRequest
+    from .index import index as do_index
+
+    manifest = catalogue.datasets.get(dataset)
+    if not layout:
+        accepted = manifest.layouts if manifest is not None else ("folder",)
+        if len(accepted) > 1 and listing is None:
+            raise UsageError(f"{dataset} comes in several layouts; say which with --layout: {', '.join(accepted)}.")
+        layout = accepted[0]
+    for name, value in (("--limit", limit), ("--pack-size", pack_size)):
+        if value is not None and value < 1:
+            raise UsageError(f"{name} expects a number from 1, got {value}.")
+    return do_index(
+        store,
+        catalogue,
+        IndexRequest(
+            dataset=dataset,
+            root=root,
+            layout=layout,
+            labels=labels,
+            listing=listing,
+            label_space=label_space,
+            limit=limit,
+            pack_size=pack_size,
+            packing=packs,
+            follow_links=follow_links,
+            threads=os.cpu_count() or 1,
+        ),
+    )
+
+
+def _show_index(report: IndexReport, options: Options) -> int:
+    for refused in report.refused:
+        log.warning("refused %s: %s", refused.sample, refused.why)
+    row = {
+        "dataset": report.dataset,
+        "version": report.version[:16],
+        "new": report.new,
+        "samples": report.samples,
+        "images": report.images,
+        "labelled": report.labelled,
+        "hashed": report.hashed,
+        "packs": report.packs,
+        "refused": len(report.refused),
+    }
+    if options.json:
+        print_json({**row, "refused": [{"sample": r.sample, "why": r.why} for r in report.refused]})
+    else:
+        print_rows([row], tuple(row), False)
+    return 5 if report.refused else 0
+
+
+def _choice(
+    weights: str | None,
+    classes: Path | None,
+    name: str,
+    image_size: int | None,
+    interpolation: str,
+    dtype: str,
+    offline: bool,
+) -> Choice:
+    from .classes import read_classes_file
+    from .resolve import Choice
+
+    return Choice(
+        weights=weights or "",
+        classes=None if classes is None else read_classes_file(classes),
+        name=name,
+        image_size=image_size,
+        interpolation=interpolation,
+        dtype=dtype,
+        offline=offline,
+    )
+
+
+def _plan(
+    store: Store,
+    catalogue: Catalogue,
+    blocks: list[tuple[list[str], list[str], list[str]]],
+    choice: Choice,
+) -> Plan:
+    """Plan blocks of (models, datasets, kinds)."""
+    from cache.reader import Reader
+
+    from .plan import Plan, plan_work
+    from .resolve import candidate, named_models
+    from .sources import Memo
+
+    reader, memo = Reader(store), Memo(store)
+    known: dict[str, Any] = {}
+    works = []
+    for models, datasets, kinds in blocks:
+        views = [store.version(name) for name in _datasets(store, datasets)]
+        for named in named_models(catalogue, models, choice):
+            if named.name not in known:
+                known[named.name] = candidate(catalogue, named, choice, memo)
+            works += [plan_work(store, reader, known[named.name], view, kinds) for view in views]
+    return Plan(tuple(works))
+
+
+def _datasets(store: Store, patterns: list[str]) -> tuple[str, ...]:
+    from cache.bindings import select_ids
+
+    known = store.datasets()
+    if not known:
+        raise UsageError("the store has no dataset yet; `assay-extract index NAME --root DIR` adds one.")
+    return select_ids(known, patterns, "datasets")
+
+
+def _blocks(
+    catalogue: Catalogue, study: str, model: list[str] | None, dataset: list[str] | None, kinds: list[str] | None
+) -> list[tuple[list[str], list[str], list[str]]]:
+    from manifests.selection import split_patterns
+
+    asked = list(split_patterns(kinds)) if kinds else []
+    if not study:
+        return [(model or [], dataset or [], asked)]
+    if study not in catalogue.studies:
+        raise UsageError(f"no study {study!r}; the manifests have {', '.join(catalogue.studies)}.")
+    return [
+        (model or list(block.models), dataset or list(block.datasets), asked or list(block.kinds))
+        for block in catalogue.studies[study].blocks
+    ]
+
+
+@app.command
+def plan(
+    *,
+    model: Many = None,
+    dataset: Many = None,
+    kinds: Many = None,
+    study: str = "",
+    weights: str | None = None,
+    classes: Path | None = None,
+    name: Annotated[str, Parameter(name="--as")] = "",
+    image_size: int | None = None,
+    interpolation: str = "",
+    dtype: str = "float32",
+    offline: Annotated[bool, Parameter(negative="")] = False,
+    options: Options = DEFAULT_OPTIONS,
+) -> None:
+    """Say what `run` would do: units, images needed and computed, bytes, time. Options are those of `run`."""
+    from .price import price
+
+    options.start_logging()
+    store, catalogue = _open(options), _catalogue(options)
+    chosen = _choice(weights, classes, name, image_size, interpolation, dtype, offline)
+    found = price(store, catalogue, _blocks(catalogue, study, model, dataset, kinds), chosen, _plan)
+    if options.json:
+        print_json(found.to_json())
+        return
+    columns = ("model", "dataset", "kinds", "units", "images_needed", "images_computed", "megabytes", "minutes")
+    print_rows(found.rows(), columns, False)
+    for line in found.remarks:
+        log.info("%s", line)
+
+
+@app.command
+def run(
+    *,
+    root: Path | None = None,
+    labels: Path | None = None,
+    model: Many = None,
+    dataset: Many = None,
+    kinds: Many = None,
+    study: str = "",
+    weights: str | None = None,
+    classes: Path | None = None,
+    name: Annotated[str, Parameter(name="--as")] = "",
+    image_size: int | None = None,
+    interpolation: str = "",
+    dtype: str = "float32",
+    device: str = "auto",
+    batch_size: int = 64,
+    workers: int | None = None,
+    compress: Literal["none", "zstd"] = "none",
+    accept_new_pixels: Annotated[bool, Parameter(negative="")] = False,
+    offline: Annotated[bool, Parameter(negative="")] = False,
+    options: Options = DEFAULT_OPTIONS,
+) -> int:
+    """Run models over datasets and commit what they say; what is there already is not computed again.
+
+    Parameters
+    ----------
+    root
+        A folder of images of your own, indexed first under its name.
+    labels
+        With --root: CSV of labels; else sub-folders are classes.
+    model
+        Ids, globs, timm:<arch>, open_clip:<arch>/<tag>.
+    dataset
+        Indexed datasets; none means all.
+    kinds
+        logits, embeddings, patches.
+    study
+        Everything that a study names.
+    weights
+        A safetensors file or state dict, hf-hub:ORG/NAME, or random:SEED.
+    classes
+        One class a line, in the order of the logit columns.
+    name
+        What tables will call the model.
+    image_size
+        Side of the input; another size is another space.
+    interpolation
+        bilinear, bicubic, ...; another one is another space.
+    dtype
+        Compute dtype; another one is another space.
+    device
+        cpu, cuda, cuda:1, mps; auto takes the first that is there.
+    batch_size
+        Images of a forward pass; halved where memory does not hold it.
+    workers
+        Decoding threads; 0 decodes between batches.
+    compress
+        Codec of stored patches.
+    accept_new_pixels
+        Go on although the same preprocessing gives other pixels than before (a Pillow upgrade).
+    offline
+        Never ask a hub.
+    """
+    from .preflight import check_pixels, choose_device
+    from .run import run_plan
+    from .unit import Settings
+
+    options.start_logging()
+    store, catalogue = _create(options), _catalogue(options)
+    refused = 0
+    if root is not None:
+        own = re.sub(r"[^A-Za-z0-9._-]+", "-", root.resolve().name).strip("-.") or "folder"
+        report = _index(store, catalogue, own, root, labels=labels)
+        refused = len(report.refused)
+        log.info("indexed %s: %d images, %d labelled", own, report.images, report.labelled)
+        dataset = [*(dataset or []), own]
+    elif labels is not None:
+        raise UsageError("--labels belongs to --root; `assay-extract index` takes it for other datasets.")
+    chosen = _choice(weights, classes, name, image_size, interpolation, dtype, offline)
+    todo = _plan(store, catalogue, _blocks(catalogue, study, model, dataset, kinds), chosen)
+    check_pixels(store, todo, accept_new_pixels)
+    threads = workers if workers is not None else max(1, (os.cpu_count() or 2) // 2)
+    settings = Settings(batch_size=batch_size, workers=threads, device=choose_device(device))
+    done = run_plan(store, todo, settings, compress)
+    for failure in done.failures[:20]:
+        log.warning("%s: %s (%s)", failure.item[:16], failure.status, failure.detail)
+    if options.json:
+        print_json(done.to_json())
+    else:
+        images = sum(receipt.unit.images for receipt in done.receipts)
+        console.print_data(f"{len(done.receipts)} units, {images} images, {len(done.failures)} without numbers")
+    return 5 if done.failures or refused else 0
+
+
+@app.command
+def status(*, model: Many = None, dataset: Many = None, space: Many = None, options: Options = DEFAULT_OPTIONS) -> None:
+    """Show which packs of which kinds are here."""
+    from .status import status_rows
+
+    options.start_logging()
+    rows = status_rows(_open(options), model or (), dataset or (), space or ())
+    print_rows(
+        rows, ("model", "dataset", "kind", "packs", "here", "lost", "absent", "failed_images", "bytes"), options.json
+    )
+
+
+@app.command
+def doctor(
+    *,
+    model: Many = None,
+    weights: str | None = None,
+    device: str = "auto",
+    offline: Annotated[bool, Parameter(negative="")] = False,
+    options: Options = DEFAULT_OPTIONS,
+) -> int:
+    """Inspect this machine, and with --model whether a model keeps its contract.
+
+    Parameters
+    ----------
+    model
+        Models to check: preprocessing, batch independence, determinism, dtype, patch grid.
+    weights
+        As in `run`.
+    device
+        As in `run`.
+    offline
+        As in `run`.
+    """
+    from .doctor import environment, examine
+    from .preflight import choose_device
+
+    options.start_logging()
+    rows = environment()
+    if model:
+        catalogue = _catalogue(options)
+        rows += examine(
+            catalogue, model, _choice(weights, None, "", None, "", "float32", offline), choose_device(device)
+        )
+    print_rows(rows, ("check", "result", "detail"), options.json)
+    return 1 if any(row["result"] == "fails" for row in rows) else 0
+
+
+@app.command
+def verify(
+    *,
+    recompute: int = 16,
+    seed: int = 0,
+    model: Many = None,
+    dataset: Many = None,
+    tolerance: float = 1e-3,
+    weights: str | None = None,
+    device: str = "auto",
+    batch_size: int = 64,
+    offline: Annotated[bool, Parameter(negative="")] = False,
+    options: Options = DEFAULT_OPTIONS,
+) -> int:
+    """Compute some images again and compare them with the store.
+
+    Parameters
+    ----------
+    recompute
+        Images of each model and dataset, drawn by --seed.
+    seed
+        Which ones.
+    model
+        Models; none means all that are bound.
+    dataset
+        Datasets; none means all.
+    tolerance
+        Largest difference that counts as equal, relative to the largest stored number.
+    weights
+        As in `run`.
+    device
+        As in `run`.
+    batch_size
+        As in `run`.
+    offline
+        As in `run`.
+    """
+    from .preflight import choose_device
+    from .unit import Settings
+    from .verify import verify_rows
+
+    options.start_logging()
+    chosen = _choice(weights, None, "", None, "", "float32", offline)
+    settings = Settings(batch_size=batch_size, workers=0, device=choose_device(device))
+    rows = verify_rows(
+        _open(options), _catalogue(options), model or (), dataset or (), chosen, settings, recompute, seed, tolerance
+    )
+    columns = ("model", "dataset", "kind", "images", "largest_difference", "top1_flips", "result")
+    print_rows(rows, columns, options.json)
+    return 4 if any(row["result"] != "equal" for row in rows) else 0
+
+
+def main() -> None:
+    """Run the command line."""
+    console.exit_with(lambda: run_app(app))

@@ -1,0 +1,38 @@
+"""What is done: for each binding, how many packs of each kind are here, lost or absent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cache.bindings import bindings
+from cache.reader import Reader, State
+from cache.store import Store
+
+
+def status_rows(
+    store: Store, models: Sequence[str], datasets: Sequence[str], spaces: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return one row for each (model, dataset, kind) that was asked for."""
+    reader = Reader(store)
+    rows = []
+    for binding in bindings(store, models, datasets, spaces):
+        space = store.space(binding.label)
+        view = store.version(binding.dataset)
+        packs = reader.needed_packs(view)
+        for kind in (kind for kind in binding.kinds if kind not in ("text", "heads")):
+            states = [reader.state(reader.unit(kind, space, pack)) for pack in packs]
+            commits = [reader.commit(reader.unit(kind, space, pack)) for pack in packs]
+            rows.append(
+                {
+                    "model": binding.model,
+                    "dataset": view.reference,
+                    "kind": kind,
+                    "space": binding.label,
+                    "packs": len(packs),
+                    **{state.value: states.count(state) for state in State},
+                    "failed_images": sum(len(commit.failures) for commit in commits if commit is not None),
+                    "bytes": sum(commit.nbytes() for commit in commits if commit is not None),
+                }
+            )
+    return rows

@@ -1,0 +1,95 @@
+"""Compute some images again and compare with the store: did hardware, drivers or libraries move the numbers?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cache.bindings import bindings
+from cache.errors import UsageError
+from cache.layout import IMAGE_KINDS
+from cache.reader import Reader, State
+from cache.store import Store
+from manifests.catalogue import Catalogue
+
+from .resolve import Choice, candidate, named_models
+from .sources import Memo, Sources
+from .unit import Settings, compute_unit
+
+
+def verify_rows(
+    store: Store,
+    catalogue: Catalogue,
+    models: Sequence[str],
+    datasets: Sequence[str],
+    choice: Choice,
+    settings: Settings,
+    recompute: int,
+    seed: int,
+    tolerance: float,
+) -> list[dict[str, Any]]:
+    """Return one row for each (model, dataset, kind).
+
+    Raises
+    ------
+    UsageError
+        When a model no longer describes itself as it did when it was stored.
+    """
+    if recompute < 1:
+        raise UsageError(f"--recompute expects a number from 1, got {recompute}.")
+    reader, sources, memo = Reader(store), Sources(store), Memo(store)
+    rows: list[dict[str, Any]] = []
+    for binding in bindings(store, models, datasets):
+        (named,) = named_models(catalogue, [binding.model], choice)
+        backbone = candidate(catalogue, named, choice, memo).backbone
+        space = store.space(binding.label)
+        if dict(backbone.identity()) != space.identity:
+            raise UsageError(
+                f"{binding.model} describes itself otherwise than space {space.label} does (other weights, size, dtype or "
+                "pixels). `assay-extract run` would make a space of its own; there is nothing to compare."
+            )
+        view = store.version(binding.dataset)
+        kinds = tuple(kind for kind in binding.kinds if kind in IMAGE_KINDS)
+        here = [
+            pack
+            for pack in reader.needed_packs(view)
+            if all(reader.state(reader.unit(kind, space, pack)) is State.HERE for kind in kinds)
+        ]
+        failed = {f.item for p in here for k in kinds for f in _failures(reader, k, space, p)}
+        items = sorted({item for pack in here for item in reader.pack(pack).items} - failed)
+        if not items:
+            continue
+        rng = np.random.default_rng(seed)
+        chosen = [items[at] for at in sorted(rng.choice(len(items), min(recompute, len(items)), replace=False))]
+        backbone.load(settings.device)
+        try:
+            fresh = compute_unit(store, sources, backbone, chosen, kinds, settings)
+        finally:
+            backbone.close()
+        for kind in kinds:
+            stored = store.rows(kind, space.id, chosen)
+            rows.append(_compare(binding.model, binding.dataset, kind, stored, fresh.arrays[kind], tolerance))
+    return rows
+
+
+def _failures(reader: Reader, kind: str, space: Any, pack: str) -> Sequence[Any]:
+    commit = reader.commit(reader.unit(kind, space, pack))
+    return () if commit is None else commit.failures
+
+
+def _compare(model: str, dataset: str, kind: str, stored: Any, fresh: Any, tolerance: float) -> dict[str, Any]:
+    old, new = stored.astype(np.float64), fresh.astype(np.float64)
+    largest = float(np.abs(old - new).max())
+    equal = np.isfinite(new).all() and largest <= tolerance * max(1.0, float(np.abs(old).max()))
+    flips = int((old.argmax(1) != new.argmax(1)).sum()) if kind == "logits" else None
+    return {
+        "model": model,
+        "dataset": dataset,
+        "kind": kind,
+        "images": len(old),
+        "largest_difference": largest,
+        "top1_flips": flips,
+        "result": "equal" if equal else "differs",
+    }
