@@ -127,8 +127,8 @@ def auroc_interval(id_scores: ArrayLike, ood_scores: ArrayLike, level: float = 0
     of no width.
 
     V assumes both classes to be alike in spread. An OOD set that is partly ID, next to many more ID images, spreads
-    wider, and Newcombe's interval alone then holds the truth in 81 % of cases only. DeLong's variance is measured on
-    the data, but is 0 at A = 1. The hull mends both.
+    wider: with 1,000 ID and 100 OOD images, a tenth of these ID, Newcombe's interval alone holds the truth in 81 % of
+    simulations. DeLong's variance is measured on the data, but is 0 at A = 1. The hull mends both.
 
     Parameters
     ----------

@@ -14,8 +14,8 @@ from typing import Any
 from .documents import Document, damaged, seal, unseal
 from .files import Disk
 from .layout import Layout
-from .reading import FileFacts, read_bytes
-from .segments import Segment
+from .reading import FileFacts, fields_of, read_bytes
+from .segments import TABLE, Segment
 from .writing import Stage, create, place_folder, quarantine
 
 
@@ -40,9 +40,9 @@ class SegmentFacts:
     crc32c: int
     files: tuple[FileFacts, ...]
 
-    def file(self, name: str) -> FileFacts:
+    def file(self, name: str) -> FileFacts | None:
         """Return the facts of one of its files."""
-        return next(facts for facts in self.files if facts.path == name)
+        return next((facts for facts in self.files if facts.path == name), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Commit:
     parents: tuple[str, ...] = ()
     """Segment ids that these data were computed from; empty for extracted data."""
     stats: Mapping[str, float] = field(default_factory=dict)
-    """Numbers that belong to the data: the logit scale and bias of a head."""
+    """As the segments say them."""
 
     def content(self) -> Document:
         """Return what two writers of the same unit must agree on."""
@@ -106,10 +106,8 @@ class Commit:
     def from_bytes(cls, data: bytes, where: str) -> Commit:
         """Read the document."""
         body = unseal(data, "commit", where)
-        try:
+        with fields_of(where):
             return cls._from_body(body)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise damaged(where, f"not a commit record ({error!r})") from error
 
     @classmethod
     def _from_body(cls, body: Mapping[str, Any]) -> Commit:
@@ -182,7 +180,6 @@ def write_commit(
     failures: Sequence[RowFailure],
     run: str,
     parents: Sequence[str] = (),
-    stats: Mapping[str, float] | None = None,
 ) -> Outcome:
     """Make the segments of one unit visible.
 
@@ -190,21 +187,14 @@ def write_commit(
     -------
     Outcome
         WRITTEN, or, where another writer was first, SAME or DIFFERENT; the first record always stays.
+
+    Raises
+    ------
+    ValueError
+        When a row without numbers has no failure that says why, or a failure has numbers.
     """
     disk, layout = staged.disk, staged.layout
-    commit = Commit(
-        kind=unit.kind,
-        space=unit.space,
-        pack=unit.pack,
-        rows=max(segment.rows[1] for segment in segments),
-        failures=tuple(failures),
-        segments=tuple(
-            SegmentFacts(s.id, s.rows, s.dtype, s.shape, s.crc32c, tuple(s.facts())) for s in segments
-        ),
-        run=run,
-        parents=tuple(parents),
-        stats=dict(stats or {}),
-    )
+    commit = _describe(unit, segments, failures, run, parents)
     for segment in segments:
         if (first := read_commit(disk, layout, unit)) is not None:
             return _compare(first, commit)
@@ -214,7 +204,7 @@ def write_commit(
             if (first := read_commit(disk, layout, unit)) is not None:
                 return _compare(first, commit)
             # No record refers to it: the torn rest of a crash, or of a copy that was cut off.
-            quarantine(disk, layout, target)
+            quarantine(disk, layout, target, "stood in the way of a segment with other bytes than its name promises")
             if not place_folder(staged, source, segment.files, target):
                 first = read_commit(disk, layout, unit)
                 if first is None:
@@ -226,6 +216,29 @@ def write_commit(
     if first is None:
         raise OSError(f"the record of {unit.kind} {unit.pack[:16]} vanished while it was written; run again")
     return _compare(first, commit)
+
+
+def _describe(
+    unit: Unit, segments: Sequence[Segment], failures: Sequence[RowFailure], run: str, parents: Sequence[str]
+) -> Commit:
+    failed = sorted(failure.row for failure in failures)
+    blank = sorted(row for segment in segments for row in segment.holes)
+    if failed != blank and segments[0].dtype != TABLE:
+        raise ValueError(
+            f"{unit.kind} of pack {unit.pack[:16]}: rows {blank[:5]} hold no numbers, failures are given for {failed[:5]}; "
+            "expected the same rows"
+        )
+    return Commit(
+        kind=unit.kind,
+        space=unit.space,
+        pack=unit.pack,
+        rows=max(segment.rows[1] for segment in segments),
+        failures=tuple(failures),
+        segments=tuple(SegmentFacts(s.id, s.rows, s.dtype, s.shape, s.crc32c, tuple(s.facts())) for s in segments),
+        run=run,
+        parents=tuple(parents),
+        stats=dict(segments[0].stats),
+    )
 
 
 def _compare(first: Commit, ours: Commit) -> Outcome:

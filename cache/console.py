@@ -107,7 +107,7 @@ def run_app(app: App, arguments: Iterable[str] | None = None) -> int:
         # `| head` closed the pipe; that is not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         return _fail(missing_extra(error), debug)
     return result if isinstance(result, int) else 0
 
@@ -118,7 +118,7 @@ _EXTRA_OF = {
 }
 
 
-def missing_extra(error: ImportError) -> AssayError:
+def missing_extra(error: ModuleNotFoundError) -> AssayError:
     """Say which extra holds a library that is not installed."""
     module = (error.name or "").split(".")[0]
     if module not in _EXTRA_OF:

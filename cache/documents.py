@@ -22,11 +22,18 @@ Document = dict[str, Any]
 def seal(sort: str, body: Document) -> bytes:
     """Turn a body into the bytes of a document.
 
+    Raises
+    ------
+    ValueError
+        When the body uses a key that every document has.
+
     Examples
     --------
     >>> unseal(seal("run", {"host": "gpu-1"}), "run", "runs/x.json")
     {'host': 'gpu-1'}
     """
+    if reserved := {"format", "sort", "digest"} & body.keys():
+        raise ValueError(f"a document's body may not hold the keys {sorted(reserved)}")
     rest = {"format": FORMAT, "sort": sort, **body}
     sealed = {**rest, "digest": hashlib.sha256(canonical_json(rest)).hexdigest()}
     # Indented for people and diffs; the digest is of the canonical spelling, so the layout is free.
@@ -64,7 +71,7 @@ def unseal(data: bytes, sort: str, where: str) -> Document:
     claimed = parsed.pop("digest", None)
     try:
         actual = hashlib.sha256(canonical_json(parsed)).hexdigest()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise damaged(where, str(error)) from error
     if claimed != actual:
         raise damaged(where, f"digest is {actual}, the file says {claimed}")

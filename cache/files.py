@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import socket
 import sys
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -135,8 +137,8 @@ class Disk:
         try:
             view = memoryview(data)
             while view:
-                view = view[self._patiently(lambda rest=view: self.write_some(handle, rest)) :]  # type: ignore[misc]
-            self._patiently(lambda: self.sync_handle(handle))
+                view = view[self._patiently(partial(self.write_some, handle, view)) :]
+            self._patiently(partial(self.sync_handle, handle))
         except BaseException:
             os.close(handle)
             # The name was ours alone. Left there, half a record would stand where nobody may write a whole one.
@@ -171,7 +173,7 @@ class Disk:
             return
         handle = os.open(folder, os.O_RDONLY)
         try:
-            self._patiently(lambda: self.sync_handle(handle))
+            self._patiently(partial(self.sync_handle, handle))
         except OSError as error:
             if error.errno not in _NO_FOLDER_SYNC:
                 raise
@@ -277,4 +279,4 @@ class Disk:
 
     def host(self) -> str:
         """Return this machine's name, as far as it is legal in a file name."""
-        return "".join(c if c.isalnum() or c == "-" else "-" for c in socket.gethostname().lower())[:40] or "host"
+        return re.sub(r"[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")[:40] or "host"

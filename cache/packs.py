@@ -5,7 +5,6 @@ A pack is global: any dataset version may list it, so that an image in two datas
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,8 +14,8 @@ from .documents import damaged, seal
 from .files import Disk
 from .key import pack_id
 from .layout import Layout
-from .reading import FileFacts, read_document, read_table
-from .writing import Stage, create
+from .reading import FileFacts, fields_of, read_document, read_table
+from .writing import Stage, create, create_table
 
 PACK_SIZE = 4096
 """Most items of a pack; `index --pack-size` changes it."""
@@ -48,31 +47,30 @@ def write_pack(staged: Stage, items: str, table: pl.DataFrame) -> str:
         What it lists: `image`, `text`, `pair` or `head`.
     table
         Columns of `SCHEMA`, in pack order.
+
+    Raises
+    ------
+    ValueError
+        When it lists nothing, or an item twice.
+    IntegrityError
+        When the pack stands there already and is damaged.
     """
     ids = table["item_id"].to_list()
+    if not ids or len(set(ids)) != len(ids):
+        raise ValueError(f"a pack lists at least one item, each once; got {len(ids)} with {len(set(ids))} distinct")
+    disk, layout = staged.disk, staged.layout
     pack = pack_id(ids)
-    path = staged.layout.pack(pack)
-    if staged.disk.status(path) is not None:
-        return pack
-    buffer = io.BytesIO()
-    table.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()).write_parquet(buffer)
-    data = buffer.getvalue()
-    rows = path.with_suffix(".parquet")
-    if not create(staged, rows, data):
-        # Left by a crash before its sidecar, or written by another polars: what stands there counts.
-        data = staged.disk.read(rows)
-        if _ids(data) != ids:
-            raise damaged(staged.layout.relative(rows), "does not hold the items of its name")
-    facts = FileFacts.of(rows.name, data)
+    path = layout.pack(pack)
+    if disk.status(path) is not None:
+        return read_pack(disk, layout, pack).id
+    typed = table.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+    facts = create_table(staged, path.with_suffix(".parquet"), typed, lambda held: _ids(held) == ids)
     create(staged, path, seal("pack", {"id": pack, "items": items, "n": len(ids), "table": facts.to_json()}))
-    return pack
+    return read_pack(disk, layout, pack).id
 
 
-def _ids(data: bytes) -> list[str] | None:
-    try:
-        return list(pl.read_parquet(io.BytesIO(data))["item_id"])
-    except (pl.exceptions.PolarsError, OSError):
-        return None
+def _ids(table: pl.DataFrame) -> list[str]:
+    return table["item_id"].to_list() if "item_id" in table.columns else []
 
 
 def read_pack(disk: Disk, layout: Layout, pack: str) -> Pack:
@@ -87,10 +85,9 @@ def read_pack(disk: Disk, layout: Layout, pack: str) -> Pack:
     where = layout.relative(path)
     body = read_document(disk, path, "pack", where)
     rows = path.with_suffix(".parquet")
-    table = read_table(disk, rows, FileFacts.from_json(body["table"]), layout.relative(rows))
-    ids: Sequence[str] = table["item_id"].to_list()
-    if body["id"] != pack or pack_id(ids) != pack:
-        raise damaged(where, "is the pack of other items than its name says")
+    with fields_of(where):
+        table = read_table(disk, rows, FileFacts.from_json(body["table"]), layout.relative(rows))
+        ids: Sequence[str] = table["item_id"].to_list()
+        if body["id"] != pack or body["n"] != len(ids) or pack_id(ids) != pack:
+            raise damaged(where, "is the pack of other items than its name says")
     return Pack(pack, tuple(ids), table)
-
-

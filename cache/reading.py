@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ from numpy.typing import NDArray
 
 from .documents import Document, damaged, unseal
 from .files import Disk
+
+# What the checksum of any bytes followed by their own little-endian crc32c is: a property of the polynomial.
+_CRC32C_RESIDUE = 0x48674BC7
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,17 @@ def read_document(disk: Disk, path: Path, sort: str, where: str) -> Document:
     return unseal(read_bytes(disk, path, where), sort, where)
 
 
+@contextmanager
+def fields_of(where: str) -> Iterator[None]:
+    """Turn a missing or odd field of a document that equals its digest into an IntegrityError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise damaged(where, f"expected fields are missing or of another type ({error!r})") from error
+    except pl.exceptions.PolarsError as error:
+        raise damaged(where, f"its table has other columns ({error})") from error
+
+
 def read_verified(disk: Disk, path: Path, facts: FileFacts, where: str) -> bytes:
     """Return a file whose size and sha256 equal what its document says."""
     data = read_bytes(disk, path, where)
@@ -74,11 +90,22 @@ def read_verified(disk: Disk, path: Path, facts: FileFacts, where: str) -> bytes
 
 def read_table(disk: Disk, path: Path, facts: FileFacts, where: str) -> pl.DataFrame:
     """Return a Parquet table. It is compared with its digest first: flipped bits mostly parse."""
-    data = read_verified(disk, path, facts, where)
+    return parse_table(read_verified(disk, path, facts, where), where)
+
+
+def parse_table(data: bytes, where: str) -> pl.DataFrame:
+    """Return the table that Parquet bytes spell."""
     try:
         return pl.read_parquet(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise damaged(where, f"not readable as Parquet ({error})") from error
+
+
+def read_description(disk: Disk, path: Path, facts: FileFacts, where: str) -> Document:
+    """Return a `zarr.json` that equals its digest."""
+    data = read_verified(disk, path, facts, where)
+    with fields_of(where):
+        return dict(json.loads(data))
 
 
 def read_chunk(
@@ -93,16 +120,19 @@ def read_chunk(
     raw = read_bytes(disk, path, where)
     if len(raw) != facts.size:
         raise damaged(where, f"{len(raw)} bytes, its record says {facts.size}")
-    expected = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize + 4
-    if facts.size != expected:
+    with fields_of(where):
+        little = np.dtype(dtype).newbyteorder("<")
+        count = int(np.prod(shape, dtype=np.int64))
+    if facts.size != count * little.itemsize + 4:
         raise damaged(where, f"its record says {facts.size} bytes, which shape {shape} of {dtype} does not need")
-    view = memoryview(raw)
-    actual = google_crc32c.value(raw[:-4])
-    trailer = int.from_bytes(view[-4:], "little")
-    if not actual == trailer == data_crc32c:
-        raise damaged(where, f"crc32c of the data {actual:08x}, trailer {trailer:08x}, record {data_crc32c:08x}")
-    little = np.dtype(dtype).newbyteorder("<")
-    return np.frombuffer(raw, dtype=little, count=int(np.prod(shape, dtype=np.int64))).reshape(shape)
+    trailer = int.from_bytes(raw[-4:], "little")
+    # One pass over data and trailer together, so that nothing is copied; the residue means that they agree.
+    if google_crc32c.value(raw) != _CRC32C_RESIDUE:
+        actual = google_crc32c.value(raw[:-4])
+        raise damaged(where, f"crc32c of the data is {actual:08x}, its trailer says {trailer:08x}")
+    if trailer != data_crc32c:
+        raise damaged(where, f"crc32c of the data is {trailer:08x}, its record says {data_crc32c:08x}")
+    return np.frombuffer(raw, dtype=little, count=count).reshape(shape)
 
 
 def read_sharded(files: Mapping[str, bytes], rows: slice, where: str) -> NDArray[Any]:

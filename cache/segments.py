@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import google_crc32c
@@ -29,6 +29,9 @@ Compression = Literal["none", "zstd"]
 MAX_PATCH_BYTES = 256 * 2**20
 """A patch segment holds at most this many bytes of rows, so that reading one needs bounded memory."""
 
+TABLE = "table"
+"""The dtype of segments that are Parquet files."""
+
 _IMAGES_A_CHUNK = 8
 
 
@@ -42,21 +45,58 @@ class Segment:
     shape: tuple[int, ...]
     crc32c: int
     files: Mapping[str, bytes]
+    stats: Mapping[str, float] = field(default_factory=dict)
+    """Numbers that belong to the data: the logit scale and bias of a head."""
+    holes: tuple[int, ...] = ()
+    """Rows of the pack that hold no numbers; the commit record has to say why."""
 
     def facts(self) -> list[FileFacts]:
         """Return what the commit record will say of the files."""
         return [FileFacts.of(name, data) for name, data in sorted(self.files.items())]
 
 
-def _segment_id(about: Mapping[str, Any], dtype: str, shape: tuple[int, ...], data: bytes | memoryview) -> str:
-    # Beyond dtype, shape and data, the attributes are hashed as well, since two packs of
-    # which every image failed hold equal bytes, and their zarr.json files may not share a folder.
-    content = hashlib.sha256(data).hexdigest()
-    return digest("segment", {"about": dict(about), "dtype": dtype, "shape": list(shape), "data": content})
+def about(kind: str, space: str, pack: str, rows: tuple[int, int], stats: Mapping[str, float]) -> dict[str, Any]:
+    """Return what a segment says of itself, in its attributes and under its id.
+
+    A reader compares it with the commit record, so that a record that was changed cannot pass for the truth.
+    """
+    described = {"kind": kind, "space": space, "pack": pack, "rows": list(rows)}
+    return {**described, "stats": dict(stats)} if stats else described
+
+
+def segment_id(described: Mapping[str, Any], dtype: str, shape: tuple[int, ...], data_sha256: str) -> str:
+    """Name a segment by what it says of itself, its dtype, shape and data.
+
+    The description is hashed too, since two packs of which every image failed hold equal bytes, and their
+    `zarr.json` files may not share a folder.
+    """
+    return digest("segment", {"about": dict(described), "dtype": dtype, "shape": list(shape), "data": data_sha256})
+
+
+def holes(rows: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the rows that hold no numbers: any NaN or infinity, or the fill value of integers.
+
+    Examples
+    --------
+    >>> holes(np.array([[1.0, 2.0], [np.nan, 0.0]], np.float32)).tolist()
+    [1]
+    """
+    flat = rows.reshape(len(rows), -1)
+    if rows.dtype.kind != "f":
+        return np.flatnonzero((flat == np.iinfo(rows.dtype).min).any(axis=1))
+    # Nearly always there is none, and one addition a number shows that without a second array.
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspicious = np.flatnonzero(~np.isfinite(flat.sum(axis=1, dtype=np.float32)))
+    return suspicious[~np.isfinite(flat[suspicious]).all(axis=1)]
 
 
 def array_segments(
-    kind: str, space: str, pack: str, array: NDArray[Any], compress: Compression = "none"
+    kind: str,
+    space: str,
+    pack: str,
+    array: NDArray[Any],
+    compress: Compression = "none",
+    stats: Mapping[str, float] | None = None,
 ) -> Iterator[Segment]:
     """Encode the rows of a pack.
 
@@ -65,51 +105,69 @@ def array_segments(
     kind, space, pack
         What the rows are; written into the array's attributes.
     array
-        `(rows, ...)`, float16 or float32 (or int32 for matches).
+        `(rows, ...)`, float16 or float32 (or int32 for matches). A row without numbers is NaN (the smallest
+        integer), and needs a `RowFailure` when it is committed.
     compress
         Codec of patch chunks. The other kinds are never compressed, so that one read and one checksum suffice.
+    stats
+        Numbers that belong to the data, such as `logit_scale` and `logit_bias` of a head.
 
     Yields
     ------
     Segment
         One for every kind but patches, which are cut at 256 MiB.
+
+    Raises
+    ------
+    ValueError
+        For another dtype, or no rows.
     """
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     if little.dtype.name not in ("float16", "float32", "int32"):
         # bfloat16 changed 1.4 % of top-1 decisions where it was measured; float64 doubles the store for nothing.
         raise ValueError(f"stored dtypes are float16, float32 and int32; got {little.dtype.name}")
     rows = len(little)
+    if little.size == 0:
+        raise ValueError(f"expected at least one number to store, got shape {little.shape} for {kind}")
     step = rows
     if kind == "patches":
         row_bytes = max(1, little[:1].nbytes)
         step = max(_IMAGES_A_CHUNK, MAX_PATCH_BYTES // row_bytes // _IMAGES_A_CHUNK * _IMAGES_A_CHUNK)
     for start in range(0, rows, step):
         stop = min(rows, start + step)
-        part = little[start:stop]
-        about = {"kind": kind, "space": space, "pack": pack, "rows": [start, stop]}
-        files = _zarr_files(part, about, sharded=kind == "patches", compress=compress)
-        _check_round_trip(part, files, kind)
-        yield Segment(
-            id=_segment_id(about, part.dtype.name, part.shape, part.data.cast("B")),
-            rows=(start, stop),
-            dtype=part.dtype.name,
-            shape=part.shape,
-            crc32c=google_crc32c.value(part.tobytes()),
-            files=files,
-        )
+        yield _array_segment(about(kind, space, pack, (start, stop), stats or {}), little[start:stop], compress)
+
+
+def _array_segment(described: dict[str, Any], part: NDArray[Any], compress: Compression) -> Segment:
+    kind = str(described["kind"])
+    start, stop = described["rows"]
+    files = _zarr_files(part, described, sharded=kind == "patches", compress=compress)
+    data = part.tobytes()
+    checksum = google_crc32c.value(data)
+    _check_round_trip(data, checksum, files, kind)
+    return Segment(
+        id=segment_id(described, part.dtype.name, part.shape, hashlib.sha256(data).hexdigest()),
+        rows=(start, stop),
+        dtype=part.dtype.name,
+        shape=part.shape,
+        crc32c=checksum,
+        files=files,
+        stats=described.get("stats", {}),
+        holes=tuple(int(row) + start for row in holes(part)),
+    )
 
 
 def table_segment(kind: str, space: str, pack: str, table: pl.DataFrame) -> Segment:
-    """Encode rows that are a table (records, predictions, scores) as one Parquet file."""
+    """Encode rows that are a table (records, predictions, scores), one an item, as one Parquet file."""
     buffer = io.BytesIO()
     table.write_parquet(buffer, compression="zstd", statistics=False)
     data = buffer.getvalue()
-    about = {"kind": kind, "space": space, "pack": pack, "rows": [0, table.height]}
+    described = about(kind, space, pack, (0, table.height), {})
     return Segment(
-        id=_segment_id(about, "table", (table.height, table.width), data),
+        id=segment_id(described, TABLE, table.shape, hashlib.sha256(data).hexdigest()),
         rows=(0, table.height),
-        dtype="table",
-        shape=(table.height, table.width),
+        dtype=TABLE,
+        shape=table.shape,
         crc32c=google_crc32c.value(data),
         files={"rows.parquet": data},
     )
@@ -156,8 +214,11 @@ def _zarr_files(
     return {name: value.to_bytes() for name, value in held.items()}
 
 
-def _check_round_trip(part: NDArray[Any], files: Mapping[str, bytes], kind: str) -> None:
-    # What is about to be written is decoded by the reader's own code and compared bit by bit.
+def _check_round_trip(data: bytes, checksum: int, files: Mapping[str, bytes], kind: str) -> None:
+    # What is about to be written is decoded by Zarr and compared bit by bit, and so is the shape of the file that
+    # the reader takes apart without Zarr.
     back = read_sharded(files, slice(None), f"{kind} segment in memory")
-    if back.tobytes() != part.tobytes():
+    chunks = [content for name, content in files.items() if name != "zarr.json"]
+    direct = kind == "patches" or chunks == [data + checksum.to_bytes(4, "little")]
+    if back.tobytes() != data or not direct:
         raise ValueError(f"the Zarr codecs changed a {kind} segment on the way; nothing was written")

@@ -12,7 +12,7 @@ from manifests.canonical import digest
 from .documents import Document, damaged, seal
 from .files import Disk
 from .layout import SHORT, Layout, parse_space, slug
-from .reading import read_document
+from .reading import fields_of, read_document
 from .writing import Stage, create
 
 
@@ -61,9 +61,10 @@ def read_space(disk: Disk, layout: Layout, label: str) -> Space:
     path = layout.space(label)
     where = layout.relative(path)
     body = read_document(disk, path, "space", where)
-    space = Space(body["space"], body["provenance"])
-    if space.id != body["id"] or space.label != label:
-        raise damaged(where, "is another space than its name says")
+    with fields_of(where):
+        space = Space(body["space"], body["provenance"])
+        if space.id != body["id"] or space.label != label:
+            raise damaged(where, "is another space than its name says")
     return space
 
 

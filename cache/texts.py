@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from manifests.canonical import digest
 
-from .documents import Document, damaged, seal
+from .documents import Document, damaged, seal, unseal
+from .errors import IntegrityError
 from .files import Disk
 from .layout import Layout
-from .reading import read_document
+from .reading import fields_of, read_bytes, read_document
 from .writing import Stage, create_equal
 
 
@@ -83,10 +84,11 @@ def read_classes(disk: Disk, layout: Layout, text: str) -> ClassList:
         When it is missing or damaged.
     """
     where = layout.relative(layout.text(text))
-    value = read_document(disk, layout.text(text), "classes", where)["value"]
-    classes = ClassList(tuple(value["keys"]), tuple(value["names"]))
-    if classes.id != text:
-        raise damaged(where, "is another class list than its name says")
+    body = read_document(disk, layout.text(text), "classes", where)
+    with fields_of(where):
+        classes = ClassList(tuple(body["value"]["keys"]), tuple(body["value"]["names"]))
+        if not classes.id == body["id"] == text:
+            raise damaged(where, "is another class list than its name says")
     return classes
 
 
@@ -99,9 +101,27 @@ def read_prompts(disk: Disk, layout: Layout, text: str) -> Prompts:
         When it is missing or damaged.
     """
     where = layout.relative(layout.text(text))
-    value = read_document(disk, layout.text(text), "prompts", where)["value"]
-    per_class = None if value["per_class"] is None else {k: tuple(v) for k, v in value["per_class"].items()}
-    prompts = Prompts(str(value["name"]), tuple(value["templates"]), per_class)
-    if prompts.id != text:
-        raise damaged(where, "is another prompt set than its name says")
+    body = read_document(disk, layout.text(text), "prompts", where)
+    with fields_of(where):
+        value = body["value"]
+        per_class = None if value["per_class"] is None else {k: tuple(v) for k, v in value["per_class"].items()}
+        prompts = Prompts(str(value["name"]), tuple(value["templates"]), per_class)
+        if not prompts.id == body["id"] == text:
+            raise damaged(where, "is another prompt set than its name says")
     return prompts
+
+
+def read_text(disk: Disk, layout: Layout, text: str) -> ClassList | Prompts:
+    """Return whichever of the two stands under an id.
+
+    Raises
+    ------
+    IntegrityError
+        When it is missing or damaged.
+    """
+    where = layout.relative(layout.text(text))
+    try:
+        unseal(read_bytes(disk, layout.text(text), where), "classes", where)
+    except IntegrityError:
+        return read_prompts(disk, layout, text)
+    return read_classes(disk, layout, text)

@@ -8,12 +8,21 @@ litter under `local/staging` that `assay-cache gc` removes.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import io
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import polars as pl
+
+from .documents import seal
 from .errors import IntegrityError
 from .files import Disk
 from .layout import Layout
+from .reading import FileFacts, parse_table, read_bytes
+
+
+BORN = "born"
+NOTE = "note.json"
 
 
 class Stage:
@@ -24,6 +33,8 @@ class Stage:
         self.layout = layout
         self.folder = layout.staging / disk.fresh_name()
         disk.make_folder(self.folder)
+        # Says since when this stage lives: `gc` keeps data that are younger, whoever placed them.
+        disk.touch(self.folder / BORN)
 
     def write(self, data: bytes) -> Path:
         """Write, sync and read back one file."""
@@ -41,11 +52,7 @@ class Stage:
             self.disk.make_folder(path.parent)
             self.disk.write_new(path, data)
             self._compare(path, data)
-        for inner in {(folder / name).parent for name in files}:
-            while inner != folder:
-                self.disk.sync_folder(inner)
-                inner = inner.parent
-        self.disk.sync_folder(folder)
+        _sync_tree(self.disk, folder, files)
         return folder
 
     def _compare(self, path: Path, data: bytes) -> None:
@@ -106,16 +113,37 @@ def create_equal(staged: Stage, path: Path, data: bytes) -> bool:
     """
     if create(staged, path, data):
         return True
-    try:
-        there = staged.disk.read(path)
-    except OSError as error:
-        raise IntegrityError(f"{staged.layout.relative(path)} cannot be read ({error})") from error
-    if there != data:
+    where = staged.layout.relative(path)
+    if read_bytes(staged.disk, path, where) != data:
         raise IntegrityError(
-            f"{staged.layout.relative(path)} stands there with other bytes than its name promises. "
+            f"{where} stands there with other bytes than its name promises. "
             "Run `assay-cache repair` to quarantine it, then the same command again."
         )
     return False
+
+
+def create_table(staged: Stage, path: Path, table: pl.DataFrame, equal: Callable[[pl.DataFrame], bool]) -> FileFacts:
+    """Create the Parquet file of a sidecar that is not there yet, and return what the sidecar will say of it.
+
+    Parameters
+    ----------
+    equal
+        Tells whether a table that stands there already holds the same rows. Another version of polars may have
+        spelled them in other bytes; then those count. A file with other rows is torn, and goes to quarantine.
+    """
+    disk, where = staged.disk, staged.layout.relative(path)
+    buffer = io.BytesIO()
+    table.write_parquet(buffer)
+    data = buffer.getvalue()
+    for _ in range(2):
+        if create(staged, path, data):
+            return FileFacts.of(path.name, data)
+        held = read_bytes(disk, path, where)
+        with contextlib.suppress(IntegrityError):
+            if equal(parse_table(held, where)):
+                return FileFacts.of(path.name, held)
+        quarantine(disk, staged.layout, path, "holds other rows than its name promises, and no sidecar refers to it")
+    raise OSError(f"{where} cannot be written; another process keeps replacing it")
 
 
 def place_folder(staged: Stage, source: Path, files: Mapping[str, bytes], target: Path) -> bool:
@@ -131,9 +159,21 @@ def place_folder(staged: Stage, source: Path, files: Mapping[str, bytes], target
     try:
         disk.rename_new(source, target)
     except FileExistsError:
-        return holds(disk, target, files)
+        if not holds(disk, target, files):
+            return False
+        # Whoever placed it may have died before syncing; and `gc` must see that it is wanted again.
+        _sync_tree(disk, target, files)
+        disk.touch(target)
     disk.sync_folder(target.parent)
     return True
+
+
+def _sync_tree(disk: Disk, folder: Path, files: Mapping[str, bytes]) -> None:
+    for inner in {(folder / name).parent for name in files}:
+        while inner != folder:
+            disk.sync_folder(inner)
+            inner = inner.parent
+    disk.sync_folder(folder)
 
 
 def holds(disk: Disk, folder: Path, files: Mapping[str, bytes]) -> bool:
@@ -145,10 +185,15 @@ def holds(disk: Disk, folder: Path, files: Mapping[str, bytes]) -> bool:
     return there == dict(files)
 
 
-def quarantine(disk: Disk, layout: Layout, path: Path) -> Path:
-    """Move a file or folder out of sight, keeping it; `repair` never deletes."""
-    target = layout.quarantine / disk.fresh_name() / layout.relative(path)
-    disk.make_folder(target.parent)
+def quarantine(disk: Disk, layout: Layout, path: Path, why: str) -> Path:
+    """Move a file or folder out of sight, with a note of where it stood and why; nothing is deleted."""
+    cell = layout.quarantine / disk.fresh_name()
+    disk.make_folder(cell)
+    # The note comes first, so that nothing lies here unexplained.
+    disk.write_new(cell / NOTE, seal("quarantine", {"path": layout.relative(path), "why": why}))
+    target = cell / path.name
     disk.rename_new(path, target)
+    # First the new name, then the loss of the old one: in the other order a power loss would delete it.
+    disk.sync_folder(cell)
     disk.sync_folder(path.parent)
     return target

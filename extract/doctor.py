@@ -16,19 +16,9 @@ from manifests.catalogue import Catalogue
 
 from .backbones.protocol import Backbone
 from .resolve import Choice, candidate, named_models
+from .weights import DictMemo
 
 Row = dict[str, str]
-
-
-class _Forgetful:
-    """A memo that remembers nothing: the doctor asks everything anew."""
-
-    def get(self, key: tuple[Any, ...]) -> Any | None:
-        """Return None."""
-        return None
-
-    def put(self, key: tuple[Any, ...], value: Any) -> None:
-        """Drop the fact."""
 
 
 def environment() -> list[Row]:
@@ -56,7 +46,7 @@ def examine(catalogue: Catalogue, models: Sequence[str], choice: Choice, device:
     """Check that models keep the contract of `Backbone`."""
     rows: list[Row] = []
     for named in named_models(catalogue, models, choice):
-        backbone = candidate(catalogue, named, choice, _Forgetful()).backbone
+        backbone = candidate(catalogue, named, choice, DictMemo()).backbone
         rows += [_row(f"{named.name}: {name}", result, detail) for name, result, detail in contract(backbone, device)]
     return rows
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 Status = Literal["ok", "empty", "decode_error", "truncated", "too_large", "unsupported"]
 
@@ -170,7 +170,7 @@ def _open(data: bytes) -> ImageFile.ImageFile | Header:
         return Image.open(io.BytesIO(data), formats=_available())
     except Image.DecompressionBombError as error:
         return Header("", 0, 0, "too_large", _line(error))
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         if (other := _other_format(data)) is not None:
             return Header(other, 0, 0, "unsupported", f"{other} is not decoded; convert it to PNG")
         return Header("", 0, 0, "decode_error", f"no image of a known format ({', '.join(FORMATS)})")

@@ -29,7 +29,7 @@ def pixel_probe(transform: Transform) -> dict[str, str]:
 
     Examples
     --------
-    >>> from .preprocess import TrimBorder
+    >>> from extract.preprocess import TrimBorder
     >>> sorted(pixel_probe(TrimBorder(100)))
     ['jpeg', 'png']
     """

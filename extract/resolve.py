@@ -21,7 +21,7 @@ from manifests.selection import is_glob, matching, no_match, split_patterns
 from .backbones.protocol import Backbone
 from .classes import class_list
 from .plan import Candidate
-from .sources import Memo
+from .weights import Memo
 
 AD_HOC = ("timm:", "open_clip:")
 
@@ -98,11 +98,17 @@ def named_models(catalogue: Catalogue, patterns: Sequence[str], choice: Choice) 
 
 def _from_manifest(model: Model, choice: Choice) -> Named:
     row = dataclasses.asdict(model)
-    weights = f"package:{model.package}:{model.package_file}" if model.package else f"hub:{model.pretrained}"
+    arch = model.load_as_arch or model.arch
+    if model.package:
+        weights = f"package:{model.package}:{model.package_file}"
+    else:
+        weights = f"hub:{model.pretrained}"
+    if model.library == "timm" and model.pretrained:
+        arch = f"{arch}.{model.pretrained}"
     return Named(
         name=choice.name or model.id,
         library=model.library,
-        arch=model.load_as_arch or model.arch,
+        arch=arch,
         weights=choice.weights or weights,
         facts={name: row[name] for name in _FACTS if row[name] not in (None, "")},
         label_space=model.label_space,
@@ -114,13 +120,13 @@ def _ad_hoc(pattern: str, choice: Choice) -> Named:
     arch, _, tag = rest.partition("/") if library == "open_clip" else (rest, "", "")
     if not arch:
         raise UsageError(f"--model {pattern!r}: expected timm:<arch> or open_clip:<arch>/<tag>")
-    # A timm name carries its own tag; the architecture is what stands before the full stop.
-    weights = choice.weights or (f"hub:{tag}" if library == "open_clip" else f"hub:{arch.partition('.')[2]}")
+    # A timm name carries its own tag.
+    weights = choice.weights or f"hub:{tag or arch.partition('.')[2]}"
     group = choice.group or ("zero-shot-clip" if library == "open_clip" else "other")
     return Named(
         name=choice.name or pattern,
         library=library,
-        arch=arch.partition(".")[0] if library == "timm" else arch,
+        arch=arch,
         weights=weights,
         facts={"group": group},
         label_space="" if library == "open_clip" else "imagenet-1k",
@@ -156,7 +162,7 @@ def _backbone(named: Named, choice: Choice, classes: ClassList | None, memo: Mem
 
         return TimmBackbone(
             named.arch,
-            named.weights,
+            _source(named.weights),
             num_classes=None if classes is None else len(classes.keys),
             image_size=choice.image_size,
             interpolation=choice.interpolation or None,
@@ -165,6 +171,15 @@ def _backbone(named: Named, choice: Choice, classes: ClassList | None, memo: Mem
             offline=choice.offline,
         )
     raise UsageError(f"{named.name}: no backbone for library {named.library!r} yet; expected timm")
+
+
+def _source(weights: str) -> Any:
+    from .weights import LibraryWeights, PackageWeights, parse_weights
+
+    if weights.startswith("package:"):
+        _, distribution, pattern = weights.split(":")
+        return PackageWeights(distribution, pattern)
+    return LibraryWeights() if weights.startswith("hub:") else parse_weights(weights)
 
 
 def _shown_weights(weights: str) -> str:

@@ -19,7 +19,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from manifests.canonical import canonical_json
 from manifests.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,19 +32,19 @@ WRAPPERS: Final = ("state_dict_ema", "model_ema", "state_dict", "model")
 
 
 class Memo(Protocol):
-    """Remembers JSON values by a string key, between runs if it likes. Losing one costs time only."""
+    """Remembers JSON values by a tuple of strings and numbers, between runs if it likes. Losing one costs time only."""
 
-    def get(self, key: str) -> Any | None:
+    def get(self, key: tuple[Any, ...]) -> Any | None:
         """Return the value, or None."""
 
-    def put(self, key: str, value: Any) -> None:
+    def put(self, key: tuple[Any, ...], value: Any) -> None:
         """Keep a value."""
 
 
-class DictMemo(dict[str, Any]):
+class DictMemo(dict[tuple[Any, ...], Any]):
     """A memo that lives as long as the process."""
 
-    def put(self, key: str, value: Any) -> None:
+    def put(self, key: tuple[Any, ...], value: Any) -> None:
         """Keep a value."""
         self[key] = value
 
@@ -83,7 +82,9 @@ class RandomWeights:
 
 @dataclass(frozen=True, slots=True)
 class LibraryWeights:
-    """What the library itself pairs with the architecture and tag."""
+    """What the library itself pairs with the architecture and tag; "" is its default tag."""
+
+    tag: str = ""
 
 
 WeightsSource = FileWeights | PackageWeights | HubWeights | RandomWeights | LibraryWeights
@@ -98,7 +99,7 @@ class ResolvedWeights:
 
 
 def parse_weights(text: str) -> WeightsSource:
-    """Read the value of `--weights`.
+    """Read the value of `--weights`: random:SEED, hf-hub:ORG/NAME, hub:TAG, package:NAME:GLOB, or a file.
 
     Examples
     --------
@@ -106,11 +107,16 @@ def parse_weights(text: str) -> WeightsSource:
     RandomWeights(seed=7)
     >>> parse_weights("hf-hub:ORG/NAME@main").repository
     'ORG/NAME'
-    >>> parse_weights("hub")
-    LibraryWeights()
+    >>> parse_weights("hub:in1k")
+    LibraryWeights(tag='in1k')
     """
     if text in ("", "hub"):
         return LibraryWeights()
+    if text.startswith("hub:"):
+        return LibraryWeights(text.removeprefix("hub:"))
+    if text.startswith("package:"):
+        distribution, _, pattern = text.removeprefix("package:").partition(":")
+        return PackageWeights(distribution, pattern or "*.pth")
     if text.startswith("random:"):
         seed = text.removeprefix("random:")
         if not re.fullmatch(r"\d{1,19}", seed) or int(seed) >= 2**63:
@@ -156,7 +162,7 @@ def _package_file(distribution: str, pattern: str) -> Path:
     found = [Path(str(file.locate())) for file in listed if fnmatch(file.name, pattern)]
     if len(found) != 1 or not found[0].is_file():
         raise UsageError(
-            f"package {distribution}: expected one file {pattern}, found {len(found)}: {[path.name for path in found]}; "
+            f"package {distribution}: expected one file {pattern}, found {[path.name for path in found]}; "
             f"`pip install --force-reinstall {distribution}`"
         )
     return found[0]
@@ -201,8 +207,8 @@ def hub_file(repository: str, filenames: Sequence[str], *, revision: str | None 
 def file_sha256(path: Path, memo: Memo) -> str:
     """Return the sha256 of a file, from the memo if the file is surely the one hashed before."""
     status = path.stat()
-    stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-    key = canonical_json(["file-sha256", os.fspath(path.resolve()), *stamp]).decode()
+    stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    key = ("file-sha256", os.fspath(path.resolve()), *stamp)
     if isinstance(known := memo.get(key), str):
         return known
     with path.open("rb") as stream:

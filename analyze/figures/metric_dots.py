@@ -149,9 +149,12 @@ def _domain(dots: pl.DataFrame, metric: str) -> list[float]:
     values = [value for name in ("value", "lo", "hi") for value in dots[name].drop_nulls()]
     low, high = min(values), max(values)
     room = 0.04 * (high - low) or 0.05 * abs(high) or 0.05
-    if unit(metric) == "number":
-        return [low - room, high + room]
-    return [max(low - room, min(low, 0.0)), min(high + room, max(high, 1.0))]
+    start, end = low - room, high + room
+    if unit(metric) == "rate":
+        # An axis that promises accuracies below 0 or above 100 % is odd; a negative gap still gets its room.
+        start = max(start, 0.0) if low >= 0 else start
+        end = min(end, 1.0) if high <= 1 else end
+    return [start, end]
 
 
 def _layout(count: int, longest: int, look: _Drawing) -> tuple[int, int]:

@@ -205,7 +205,7 @@ def _panel(bins: pl.DataFrame, look: _Drawing) -> alt.LayerChart:
 
 
 def _axis(look: _Drawing, title: str) -> alt.Axis:
-    values = [0, 0.5, 1] if look.side < 110 else [0, 0.25, 0.5, 0.75, 1]
+    values = [0, 0.5, 1] if look.side <= 150 else [0, 0.25, 0.5, 0.75, 1]
     # A fixed extent makes every panel equally large, so that the page knows the inner width beforehand.
     paper = look.medium == "paper"
     extent = (14 if paper else 24) if title.startswith("accuracy") else (9 if paper else 14)

@@ -110,7 +110,7 @@
         drawing.width = cell;
         drawing.autosize = { type: "fit-x", contains: "padding" };
       }
-      if (drawing.title && drawing.title.limit) drawing.title = { ...drawing.title, limit: drawing.width };
+      if (drawing.title && drawing.title.limit) drawing.title = { ...drawing.title, limit: drawing.width + 8 };
       const result = await vegaEmbed(box, drawing, options);
       views.get(chart).push(result.view);
     }

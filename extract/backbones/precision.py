@@ -41,3 +41,25 @@ def set_precision(name: str) -> None:
     torch.backends.cudnn.allow_tf32 = tf32
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+
+
+def open_device(name: str) -> torch.device:
+    """Return a device that works here.
+
+    Raises
+    ------
+    UsageError
+        For a name that torch does not know, or a device that this machine lacks.
+
+    Examples
+    --------
+    >>> open_device("cpu").type
+    'cpu'
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"--device {name}: {reason}") from None
+    return device

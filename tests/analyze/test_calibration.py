@@ -165,7 +165,7 @@ def test_classwise_equals_the_naive_loop(bins: int) -> None:
 def test_classwise_refuses_logits() -> None:
     with pytest.raises(ValueError, match=r"in \[0, 1\], got 3 in 1 row\(s\), at 1"):
         classwise_ece([[0.5, 0.5], [3.0, -1.0]], [0, 1])
-    with pytest.raises(ValueError, match="sum to 1, got 0.7 in row 1"):
+    with pytest.raises(ValueError, match=r"sum to 1, got 0\.7 in row 1"):
         classwise_ece([[0.5, 0.5], [0.3, 0.4]], [0, 1])
 
 

@@ -1,4 +1,4 @@
-"""AUROC, AUPR and FPR@TPR: the protocol's five test vectors under all five rules, scikit-learn, scipy, and properties."""
+"""AUROC, AUPR, FPR at TPR: the protocol's five test vectors under all five rules, scikit-learn, scipy, properties."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ from analyze.metrics.detection import RULES, aupr, auroc, fpr_at_tpr
 
 # (ID, OOD, AUROC, hendrycks, ninco, vim, exact, openood), as fractions so that equality is exact.
 VECTORS = {
-    "A": (np.arange(2, 61, 2), [*range(1, 11), *range(4, 41, 4)], 945 / 1200, 15 / 20, 15 / 20, 14 / 20, 17 / 20, 18 / 30),
+    "A": (
+        np.arange(2, 61, 2),
+        [*range(1, 11), *range(4, 41, 4)],
+        945 / 1200,
+        15 / 20,
+        15 / 20,
+        14 / 20,
+        17 / 20,
+        18 / 30,
+    ),
     "B": ([1] * 2 + [2] * 8 + [3] * 10, [1] * 6 + [2] * 4, 170 / 200, 4 / 10, 1.0, 1.0, 1.0, 10 / 20),
     "C": (np.arange(1, 20), np.arange(0.5, 10), 145 / 190, 9 / 10, 8 / 10, 8 / 10, 9 / 10, 9 / 19),
     "D": (np.arange(1, 101), np.arange(-9.5, 20), 2810 / 3000, 15 / 30, 14 / 30, 14 / 30, 14 / 30, 18 / 100),

@@ -152,10 +152,7 @@ def test_fpr_interval_holds_the_value(inside: list[float], outside: list[float],
 def test_fpr_interval_equals_a_bootstrap_of_the_rows(rule: Any) -> None:
     rng = np.random.default_rng(13)
     inside, outside = rng.standard_normal(60) + 1.5, rng.standard_normal(400)
-    rates = [
-        fpr_at_tpr(rng.choice(inside, 60), rng.choice(outside, 400), rule=rule)
-        for _ in range(4000)
-    ]
+    rates = [fpr_at_tpr(rng.choice(inside, 60), rng.choice(outside, 400), rule=rule) for _ in range(4000)]
     expected = np.quantile(rates, [0.025, 0.975])
     np.testing.assert_allclose(fpr_interval(inside, outside, rule=rule, draws=20_000), expected, atol=0.025)
 

@@ -51,7 +51,9 @@ def test_gen_keeps_the_tail_that_softmax_rounds_away() -> None:
 def test_mcm_is_the_softmax_of_bare_cosines() -> None:
     rng = np.random.default_rng(1)
     cosines = np.clip(rng.normal(0.18, 0.03, (500, 1000)), -1, 1).astype(np.float32)
-    np.testing.assert_allclose(mcm(cosines), special.softmax(cosines.astype(np.float64), axis=1).max(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(
+        mcm(cosines), special.softmax(cosines.astype(np.float64), axis=1).max(axis=1), rtol=1e-12
+    )
     np.testing.assert_allclose(mcm(cosines, 0.01), msp(cosines.astype(np.float64) * 100), rtol=1e-12)
     # The flat softmax still tells images apart.
     assert len(np.unique(mcm(cosines))) == 500
