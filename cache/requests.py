@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .documents import Document, damaged, document_digest, seal
+from .errors import IntegrityError
 from .files import Disk
 from .layout import Layout, parse_request
-from .reading import read_document
-from .writing import Stage, create, create_equal
+from .reading import fields_of, read_document
+from .writing import Stage, create_equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,34 +93,62 @@ class Request:
 
 
 def write_request(staged: Stage, request: Request) -> str:
-    """Store a request and return its digest. One that was retired stays retired no longer."""
+    """Store a request and return its digest. One that was retired stays retired no longer.
+
+    It binds once a run record names it (`runs.write_start`), so that a request which strays into a store on its
+    own cannot make a table longer.
+    """
     data = seal("request", request.to_json())
     layout, disk = staged.layout, staged.disk
     create_equal(staged, layout.request(request.digest), data)
-    # Asking again for what was retired is a decision of the user; the retired copy gives way.
-    disk.remove(layout.retired(request.digest))
+    if disk.status(layout.retired(request.digest)) is not None:
+        # Asking again for what was retired is a decision of the user; the retired copy gives way.
+        disk.remove(layout.retired(request.digest))
+        disk.sync_folder(layout.requests)
     return request.digest
 
 
 def retire_request(staged: Stage, request: Request) -> None:
-    """Unbind a request. A crash between the two steps leaves both names, which reads as retired."""
+    """Unbind a request. A crash between the two steps leaves both names, which readers refuse until one goes."""
     layout, disk = staged.layout, staged.disk
-    create(staged, layout.retired(request.digest), seal("request", request.to_json()))
+    create_equal(staged, layout.retired(request.digest), seal("request", request.to_json()))
     disk.remove(layout.request(request.digest))
     disk.sync_folder(layout.requests)
 
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """Every request of a store."""
+    """Every request of a store.
+
+    undecided
+        Those that stand there live and retired at once; `settled` refuses them.
+    """
 
     live: tuple[Request, ...]
     retired: tuple[Request, ...]
+    undecided: tuple[Request, ...] = ()
 
     @property
     def digests(self) -> frozenset[str]:
         """The digests of all of them."""
-        return frozenset(request.digest for request in (*self.live, *self.retired))
+        return frozenset(request.digest for request in (*self.live, *self.retired, *self.undecided))
+
+    def settled(self) -> tuple[Request, ...]:
+        """Return the live requests.
+
+        Raises
+        ------
+        IntegrityError
+            When one is both live and retired: a crash, or a copy of another store, left the question open.
+        """
+        if self.undecided:
+            first = self.undecided[0]
+            raise IntegrityError(
+                f"{len(self.undecided)} request(s) are live and retired at once:\n{describe(self.undecided)}\n"
+                f"`assay-cache retire {first.digest[:16]}` retires it for good; the `assay-extract {first.verb}` that "
+                "asked for it, repeated, makes it live."
+            )
+        return self.live
 
 
 def read_requests(disk: Disk, layout: Layout) -> Requests:
@@ -132,21 +161,32 @@ def read_requests(disk: Disk, layout: Layout) -> Requests:
     """
     found: dict[bool, dict[str, Request]] = {False: {}, True: {}}
     for name in disk.names(layout.requests):
-        parsed = parse_request(name)
-        if parsed is None:
-            continue
-        digest, retired = parsed
-        where = f"requests/{name}"
-        body = read_document(disk, layout.requests / name, "request", where)
-        try:
-            request = Request.from_json(body)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise damaged(where, f"not a request ({error!r})") from error
-        if request.digest != digest:
+        if (parsed := parse_request(name)) is not None:
+            digest, retired = parsed
+            found[retired][digest] = read_request(disk, layout, name)
+    both = found[False].keys() & found[True].keys()
+    return Requests(
+        live=tuple(request for digest, request in found[False].items() if digest not in both),
+        retired=tuple(request for digest, request in found[True].items() if digest not in both),
+        undecided=tuple(found[False][digest] for digest in sorted(both)),
+    )
+
+
+def read_request(disk: Disk, layout: Layout, name: str) -> Request:
+    """Return the request of one file, live or retired.
+
+    Raises
+    ------
+    IntegrityError
+        When it is damaged or stands under another name.
+    """
+    where = f"requests/{name}"
+    body = read_document(disk, layout.requests / name, "request", where)
+    with fields_of(where):
+        request = Request.from_json(body)
+        if request.digest != name.split(".")[0]:
             raise damaged(where, "is another request than its name says")
-        found[retired][digest] = request
-    live = tuple(request for digest, request in found[False].items() if digest not in found[True])
-    return Requests(live, tuple(found[True].values()))
+    return request
 
 
 def same_binding(first: Request, second: Request) -> bool:

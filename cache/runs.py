@@ -1,7 +1,8 @@
 """Run records: provenance, append-only.
 
-One record is written when a command starts to write, naming its requests; one when it ends. A reader checks
-that every request a run names is still there, so that a lost request cannot make a table shorter in silence.
+One record is written when a command starts to write, naming its requests; one when it ends. Requests and run records
+vouch for each other: a reader checks that every request a run names is still there, so that a lost one cannot make a
+table shorter in silence, and that some run names every live request, so that a stray one cannot make it longer.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import importlib.metadata
 import platform
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,26 +60,82 @@ def write_end(staged: Stage, run: str, outcome: Mapping[str, Any]) -> None:
     create(staged, staged.layout.runs / f"{run}.end.json", seal("run-end", {"run": run, **outcome}))
 
 
-def check_runs(disk: Disk, layout: Layout, known: frozenset[str]) -> None:
-    """Compare what the runs asked for with the requests that are there.
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run wrote of itself when it began."""
+
+    id: str
+    requests: tuple[str, ...]
+    argv: tuple[str, ...]
+    ended: bool
+
+
+def read_runs(disk: Disk, layout: Layout) -> list[Run]:
+    """Return every run, verified, oldest first.
+
+    Raises
+    ------
+    IntegrityError
+        When a record is damaged, stands under another name, or tells the end of a run that never began.
+    """
+    names = [name for name in disk.names(layout.runs) if is_run(name)]
+    ends = {name.removesuffix(".end.json") for name in names if name.endswith(".end.json")}
+    runs = []
+    for name in names:
+        body = read_run(disk, layout, name)
+        if not name.endswith(".end.json"):
+            with fields_of(f"runs/{name}"):
+                asked = tuple(str(request) for request in body["requests"])
+                run = str(body["run"])
+                runs.append(Run(run, asked, tuple(str(word) for word in body["argv"]), run in ends))
+    if orphans := sorted(ends - {run.id for run in runs}):
+        raise damaged(f"runs/{orphans[0]}.json", "missing, though the record of this run's end is here")
+    return runs
+
+
+def read_run(disk: Disk, layout: Layout, name: str) -> Document:
+    """Return one record.
+
+    Raises
+    ------
+    IntegrityError
+        When it is damaged or stands under another name.
+    """
+    where = f"runs/{name}"
+    end = name.endswith(".end.json")
+    body = read_document(disk, layout.runs / name, "run-end" if end else "run", where)
+    if f"{body.get('run')}{'.end' if end else ''}.json" != name:
+        raise damaged(where, "is the record of another run than its name says")
+    return body
+
+
+def named_requests(disk: Disk, layout: Layout) -> frozenset[str]:
+    """Return the digests of the requests that some run names. A writer starts a run for each that is not."""
+    return frozenset(request for run in read_runs(disk, layout) for request in run.requests)
+
+
+def check_runs(disk: Disk, layout: Layout, requests: Requests) -> None:
+    """Compare the runs with the requests that are there.
 
     Raises
     ------
     IntegrityError
         When a run record is damaged, or names a request that is neither live nor retired.
+    IncompleteError
+        When a live request is named by no run.
     """
-    for name in disk.names(layout.runs):
-        if not is_run(name):
-            continue
-        where = f"runs/{name}"
-        end = name.endswith(".end.json")
-        body = read_document(disk, layout.runs / name, "run-end" if end else "run", where)
-        if f"{body.get('run')}{'.end' if end else ''}.json" != name:
-            raise damaged(where, "is the record of another run than its name says")
-        lost = [] if end else sorted(set(body["requests"]) - known)
-        if lost:
+    named: set[str] = set()
+    for run in read_runs(disk, layout):
+        named.update(run.requests)
+        if lost := sorted(set(run.requests) - requests.digests):
             raise IntegrityError(
-                f"{len(lost)} request(s) that {where} wrote are gone from requests/: {', '.join(lost)}. "
+                f"{len(lost)} request(s) that runs/{run.id}.json wrote are gone from requests/: {', '.join(lost)}. "
                 "Without them their models would be missing from every table. Copy requests/ again from a good copy "
-                "of the store, or repeat the run: " + " ".join(["assay-extract", *map(str, body["argv"])])
+                "of the store, or repeat the run: " + " ".join(["assay-extract", *run.argv])
             )
+    if unstarted := [request for request in requests.live if request.digest not in named]:
+        raise IncompleteError(
+            f"{len(unstarted)} request(s) were written, but no record in runs/ names them, so their run never began:\n"
+            f"{describe(unstarted)}\nRepeat the `assay-extract {unstarted[0].verb}` that asked for them, copy runs/ "
+            f"from the store that they came from, or `assay-cache retire {unstarted[0].digest[:16]}`."
+        )

