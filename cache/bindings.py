@@ -6,15 +6,15 @@ request explains are an error too, since the table would have been longer with i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from manifests.selection import is_glob, matching, no_match, split_patterns
 
 from .errors import IntegrityError, UsageError
-from .layout import KINDS, parse_record
-from .requests import Request, describe, same_binding
+from .layout import KINDS, SHORT, parse_record, parse_version
+from .requests import Request, Requests, describe, same_binding
 from .runs import check_runs
 from .store import Store
 
@@ -71,7 +71,7 @@ def bindings(
     UsageError
         When a pattern matches nothing, or a pair is bound twice.
     """
-    live = store.requests().live
+    live = store.requests().settled()
     chosen_models = set(select_ids(sorted({r.model for r in live}), models, "models"))
     chosen_datasets = set(select_ids(sorted({r.dataset for r in live}), datasets, "datasets"))
     allowed = {store.resolve_space(name).id for name in spaces}
@@ -107,26 +107,56 @@ def _one(requests: Sequence[Request], allowed: set[str]) -> Binding:
 
 
 def check_explained(store: Store) -> None:
-    """Check that every commit record belongs to a request, and that no run's request is lost.
+    """Check that requests, runs, dataset versions and commit records vouch for each other.
 
     Raises
     ------
     IntegrityError
-        When something was asked for once and its request is gone.
+        When something was asked for once and its request, or the dataset version that it names, is gone.
+    IncompleteError
+        When a request stands there that no run began with.
     """
     requests = store.requests()
-    check_runs(store.disk, store.layout, requests.digests)
-    explained: set[tuple[str, str, str]] = set()
-    for request in (*requests.live, *requests.retired):
-        for kind in request.kinds:
-            explained.update((kind, request.label, pack) for pack in request.packs_of(kind))
+    requests.settled()
+    check_runs(store.disk, store.layout, requests)
+    _check_versions(store, requests)
+    explained = explained_units(requests)
+    for kind, label, pack in commit_names(store):
+        if (kind, label, pack) not in explained:
+            raise IntegrityError(
+                f"commits/{kind}/{label}/{pack}.json: no request in requests/ asks for these data, so their model "
+                "would be missing from every table. Copy requests/ again from a good copy of the store, or "
+                "repeat the `assay-extract run` that made them."
+            )
+
+
+def explained_units(requests: Requests) -> set[tuple[str, str, str]]:
+    """Return kind, space label and pack of everything that was ever asked for."""
+    return {
+        (kind, request.label, pack)
+        for request in (*requests.live, *requests.retired, *requests.undecided)
+        for kind in request.kinds
+        for pack in request.packs_of(kind)
+    }
+
+
+def commit_names(store: Store) -> Iterator[tuple[str, str, str]]:
+    """Yield kind, space label and pack of every commit record, by name alone."""
     for kind in KINDS:
         for label in store.disk.names(store.layout.root / "commits" / kind):
             for name in store.disk.names(store.layout.records(kind, label)):
-                pack = parse_record(name)
-                if pack is not None and (kind, label, pack) not in explained:
-                    raise IntegrityError(
-                        f"commits/{kind}/{label}/{name}: no request in requests/ asks for these data, so their model "
-                        "would be missing from every table. Copy requests/ again from a good copy of the store, or "
-                        "repeat the `assay-extract run` that made them."
-                    )
+                if pack := parse_record(name):
+                    yield kind, label, pack
+
+
+def _check_versions(store: Store, requests: Requests) -> None:
+    # A dataset of which every trace is gone would otherwise look like one that was never indexed.
+    there = {version for name in store.disk.names(store.layout.datasets) if (version := parse_version(name))}
+    for request in requests.live:
+        if (request.dataset, request.version[:SHORT]) not in there:
+            raise IntegrityError(
+                f"datasets/{request.dataset}@{request.version[:SHORT]}.json is missing, though {request.model} was run "
+                f"on it (request {request.digest[:16]}). Copy datasets/ again from a good copy of the store, or "
+                f"`assay-extract index {request.dataset}` again; if the images changed since, "
+                f"`assay-cache retire {request.digest[:16]}` gives that version up."
+            )

@@ -1,35 +1,29 @@
 """Inspect a store: every file is ours and whole, or is named with what is wrong.
 
-Without `read_data` the documents are verified and data files are only measured; with it every byte is hashed.
+Without `read_data` the documents are verified and data files are only measured; with it every byte is hashed and
+decoded.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from . import bindings, requests, spaces, views
+from . import bindings, packs, requests, runs, spaces, texts, views
 from .commits import Commit, Unit
-from .documents import unseal
-from .errors import AssayError, IntegrityError
-from .layout import (
-    KINDS,
-    Layout,
-    is_run,
-    parse_marker,
-    parse_record,
-    parse_request,
-    parse_space,
-    parse_version,
-)
-from .packs import read_pack
+from .documents import damaged
+from .errors import AssayError, FormatVersionError, IncompleteError
+from .layout import TABLE_KINDS, is_run, parse_marker, parse_request, parse_space, parse_version
 from .reader import Reader, State
-from .reading import read_bytes, read_document, read_verified
+from .reading import read_verified
 from .store import Store
-from .texts import read_classes, read_prompts
+
+Units = Mapping[Unit, Commit]
+
+EXIT_CODES = {"damaged": 4, "lost": 4, "inconsistent": 4, "newer": 6, "unstarted": 3, "litter": 0}
+"""Sort of finding -> what a check that found it exits with; the first sort in this order wins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +31,9 @@ class Finding:
     """One thing that is not as it should be.
 
     sort
-        `damaged` (cannot be believed), `lost` (record without data), `inconsistent` (files contradict each other) or
-        `litter` (belongs to nothing; harmless).
+        `damaged` (cannot be believed), `lost` (record without data), `inconsistent` (files contradict each other),
+        `newer` (another format version), `unstarted` (a request whose run never began) or `litter` (belongs to
+        nothing; harmless).
     """
 
     path: str
@@ -52,7 +47,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Which part of the data `check --read-data` reads: a seeded share of the segments."""
+    """Which part of the data `check --read-data` reads: a seeded share of the segments.
+
+    Examples
+    --------
+    >>> half = Sample(share=0.5, seed=1)
+    >>> sum(half.takes(str(n)) for n in range(1000))
+    515
+    """
 
     share: float = 1.0
     seed: int = 0
@@ -62,10 +64,21 @@ class Sample:
         return self.share >= 1 or random.Random(f"{self.seed}/{name}").random() < self.share
 
 
+def exit_code(findings: list[Finding]) -> int:
+    """Return what a check exits with."""
+    sorts = {finding.sort for finding in findings}
+    return next((code for sort, code in EXIT_CODES.items() if sort in sorts), 0)
+
+
 def check(store: Store, read_data: bool = False, sample: Sample | None = None) -> list[Finding]:
     """Return everything that is wrong with a store, in path order."""
-    found = [*_documents(store), *_data(store, read_data, sample or Sample()), *_litter(store)]
-    if not any(finding.sort == "damaged" for finding in found):
+    store.forget()
+    found = list(_documents(store))
+    records = read_records(store)
+    found += records.findings
+    found += _data(store, records.units, (sample or Sample()) if read_data else Sample(0.0))
+    found += _litter(store, records)
+    if not any(finding.sort in ("damaged", "newer") for finding in found):
         # These compare documents with each other, which means nothing while some cannot be read.
         found += _contradictions(store)
     return sorted(set(found), key=lambda finding: (finding.path, finding.sort, finding.what))
@@ -74,128 +87,177 @@ def check(store: Store, read_data: bool = False, sample: Sample | None = None) -
 def _tried(path: str, read: Callable[[], object]) -> Iterator[Finding]:
     try:
         read()
+    except FormatVersionError as error:
+        yield Finding(path, "newer", str(error))
     except AssayError as error:
         yield Finding(path, "damaged", str(error))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        yield Finding(path, "damaged", f"{path}: expected fields are missing ({error!r})")
 
 
 def _documents(store: Store) -> Iterator[Finding]:
     disk, layout = store.disk, store.layout
     for name in disk.names(layout.requests):
         if parse_request(name):
-            yield from _tried(f"requests/{name}", partial(_one_request, store, name))
+            yield from _tried(f"requests/{name}", partial(requests.read_request, disk, layout, name))
     for name in disk.names(layout.datasets):
         path = f"datasets/{name}"
         if version := parse_version(name):
-            yield from _tried(path, partial(views.read_version, disk, layout, *version))
+            yield from _tried(path, partial(_one_version, store, *version))
         elif parse_marker(name):
-            yield from _tried(path, partial(read_document, disk, layout.datasets / name, "marker", path))
+            yield from _tried(path, partial(views.read_marker, disk, layout, name))
     for name in disk.names(layout.packs):
         if name.endswith(".json"):
-            yield from _tried(f"packs/{name}", partial(read_pack, disk, layout, name.removesuffix(".json")))
+            yield from _tried(f"packs/{name}", partial(packs.read_pack, disk, layout, name.removesuffix(".json")))
     for name in disk.names(layout.spaces):
         if parse_space(label := name.removesuffix(".json")):
             yield from _tried(f"spaces/{name}", partial(spaces.read_space, disk, layout, label))
     for name in disk.names(layout.texts):
-        yield from _tried(f"texts/{name}", partial(_one_text, store, name.removesuffix(".json")))
-    for name in disk.names(layout.runs):
-        if is_run(name):
-            sort = "run-end" if name.endswith(".end.json") else "run"
-            path = f"runs/{name}"
-            yield from _tried(path, partial(read_document, disk, layout.runs / name, sort, path))
+        if name.endswith(".json"):
+            yield from _tried(f"texts/{name}", partial(texts.read_text, disk, layout, name.removesuffix(".json")))
+    yield from _runs(store)
 
 
-def _one_request(store: Store, name: str) -> None:
-    body = read_document(store.disk, store.layout.requests / name, "request", f"requests/{name}")
-    if not name.startswith(requests.Request.from_json(body).digest):
-        raise IntegrityError(f"requests/{name} is another request than its name says")
+def _one_version(store: Store, name: str, short: str) -> None:
+    view = views.read_version(store.disk, store.layout, name, short)
+    if views.rows_digest(view.table) != view.rows:
+        raise damaged(f"datasets/{view.reference}.json", "holds the digest of other rows than its table has")
 
 
-def _one_text(store: Store, text: str) -> None:
-    data = read_bytes(store.disk, store.layout.text(text), f"texts/{text}.json")
-    try:
-        unseal(data, "classes", f"texts/{text}.json")
-    except IntegrityError:
-        read_prompts(store.disk, store.layout, text)
-    else:
-        read_classes(store.disk, store.layout, text)
+def _runs(store: Store) -> Iterator[Finding]:
+    disk, layout = store.disk, store.layout
+    names = {name for name in disk.names(layout.runs) if is_run(name)}
+    for name in sorted(names):
+        yield from _tried(f"runs/{name}", partial(runs.read_run, disk, layout, name))
+        start = f"{name.removesuffix('.end.json')}.json"
+        if name.endswith(".end.json") and start not in names:
+            what = f"tells the end of a run whose beginning, runs/{start}, is missing"
+            yield Finding(f"runs/{name}", "damaged", what)
 
 
-def units(store: Store) -> Iterator[tuple[str, str, str, Path]]:
-    """Yield kind, space label, pack and path of every commit record."""
-    for kind in KINDS:
-        for label in store.disk.names(store.layout.root / "commits" / kind):
-            for name in store.disk.names(store.layout.records(kind, label)):
-                if pack := parse_record(name):
-                    yield kind, label, pack, store.layout.record(kind, label, pack)
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The commit records of a store.
+
+    units
+        Those that can be believed.
+    unread
+        `data/<kind>/<label>` of the others: which data are theirs cannot be told, so nobody may call them litter.
+    findings
+        Why they cannot.
+    """
+
+    units: Units
+    unread: frozenset[str]
+    findings: tuple[Finding, ...]
 
 
-def _data(store: Store, read_data: bool, sample: Sample) -> Iterator[Finding]:
+def read_records(store: Store) -> Records:
+    """Read every commit record."""
+    reader = Reader(store)
+    units: dict[Unit, Commit] = {}
+    unread: set[str] = set()
+    found: list[Finding] = []
+    for kind, label, pack in bindings.commit_names(store):
+        where = store.layout.relative(store.layout.record(kind, label, pack))
+        # A space or a pack that cannot be read says nothing against the record; they are listed by themselves.
+        for path, read in (
+            (store.layout.space(label), partial(store.space, label)),
+            (store.layout.pack(pack), partial(reader.pack, pack)),
+        ):
+            if store.disk.status(path) is None:
+                found.append(Finding(store.layout.relative(path), "inconsistent", f"missing, though {where} needs it"))
+                break
+            if list(_tried("", read)):
+                break
+        else:
+            unit = reader.unit(kind, store.space(label), pack)
+            problems = list(_tried(where, partial(reader.commit, unit)))
+            found += problems
+            if not problems and (commit := reader.commit(unit)) is not None:
+                units[unit] = commit
+                continue
+        unread.add(f"data/{kind}/{label}")
+    return Records(units, frozenset(unread), tuple(found))
+
+
+def _data(store: Store, units: Units, sample: Sample) -> Iterator[Finding]:
     disk, layout = store.disk, store.layout
     reader = Reader(store)
-    for kind, label, pack, path in units(store):
-        where = layout.relative(path)
-        try:
-            commit = Commit.from_bytes(read_bytes(disk, path, where), where)
-            space = spaces.read_space(disk, layout, label)
-            unit = Unit(kind, space.id, label, pack)
-            reader.commit(unit)
-        except AssayError as error:
-            yield Finding(where, "damaged", str(error))
-            continue
+    for unit, commit in units.items():
+        where = layout.relative(layout.record(unit.kind, unit.label, unit.pack))
         if reader.state(unit) is State.LOST:
             yield Finding(where, "lost", f"{where}: its data are gone. `assay-cache repair`, then `assay-extract run`.")
             continue
         for segment in commit.segments:
-            folder = layout.segment(kind, label, segment.id)
+            folder = layout.segment(unit.kind, unit.label, segment.id)
             for facts in segment.files:
                 file = f"{layout.relative(folder)}/{facts.path}"
-                if read_data and sample.takes(segment.id):
+                if sample.takes(segment.id):
                     yield from _tried(where, partial(read_verified, disk, folder / facts.path, facts, file))
-                else:
-                    status = disk.status(folder / facts.path)
-                    if status is None or status.st_size != facts.size:
-                        size = "missing" if status is None else f"{status.st_size} bytes"
-                        yield Finding(where, "damaged", f"{file}: {size}, its record says {facts.size} bytes")
+                elif (status := disk.status(folder / facts.path)) is not None and status.st_size != facts.size:
+                    what = f"{file}: {status.st_size} bytes, its record says {facts.size}"
+                    yield Finding(where, "damaged", what)
+            if sample.takes(segment.id) and unit.kind not in TABLE_KINDS:
+                yield from _tried(where, partial(reader.segment, unit, segment))
+        if unit.kind in TABLE_KINDS and sample.takes(commit.segments[0].id):
+            yield from _tried(where, partial(reader.table, unit))
 
 
 def _contradictions(store: Store) -> Iterator[Finding]:
-    store.forget()
-    for name in views.names(store.disk, store.layout):
-        try:
-            views.head_id(store.disk, store.layout, name)
-        except AssayError as error:
-            yield Finding(f"datasets/{name}", "inconsistent", str(error))
-    try:
-        bindings.check_explained(store)
-    except AssayError as error:
-        yield Finding("requests", "inconsistent", str(error))
-    for request in store.requests().live:
-        for pack in request.packs:
-            if store.disk.status(store.layout.pack(pack)) is None:
-                what = f"missing, though request {request.digest[:16]} names it"
-                yield Finding(f"packs/{pack}.json", "inconsistent", what)
-        if store.disk.status(store.layout.space(request.label)) is None:
-            what = f"missing, though {request.model} is bound to it"
-            yield Finding(f"spaces/{request.label}.json", "inconsistent", what)
-
-
-def _litter(store: Store) -> Iterator[Finding]:
     disk, layout = store.disk, store.layout
-    known = known_files(store)
+    for name in views.names(disk, layout):
+        yield from _opposed(f"datasets/{name}", partial(views.head_id, disk, layout, name))
+    yield from _opposed("requests", partial(bindings.check_explained, store))
+    for request in store.requests().live:
+        short = request.digest[:16]
+        for kind in request.kinds:
+            for pack in request.packs_of(kind):
+                if disk.status(layout.pack(pack)) is None:
+                    yield Finding(f"packs/{pack}.json", "inconsistent", f"missing, though request {short} names it")
+        if disk.status(layout.space(request.label)) is None:
+            what = f"missing, though {request.model} is bound to it (request {short})"
+            yield Finding(f"spaces/{request.label}.json", "inconsistent", what)
+        for text in {request.classes, *(text for pair in request.heads for text in pair)} - {""}:
+            if disk.status(layout.text(text)) is None:
+                yield Finding(f"texts/{text}.json", "inconsistent", f"missing, though request {short} names it")
+
+
+def _opposed(path: str, read: Callable[[], object]) -> Iterator[Finding]:
+    try:
+        read()
+    except IncompleteError as error:
+        yield Finding(path, "unstarted", str(error))
+    except AssayError as error:
+        yield Finding(path, "inconsistent", str(error))
+
+
+def _litter(store: Store, records: Records) -> Iterator[Finding]:
+    disk, layout = store.disk, store.layout
+    known = known_files(store, records.units)
     for path in disk.walk(layout.root):
         name = layout.relative(path)
-        top = name.split("/")[0]
-        if top == "local":
-            if name.startswith("local/staging/"):
-                what = "unfinished work of a run; `assay-cache gc` removes it"
-                yield Finding("/".join(name.split("/")[:3]), "litter", what)
-        elif name not in known:
-            yield Finding(name, "litter", "belongs to nothing in this store")
+        parts = name.split("/")
+        if parts[0] == "local":
+            if parts[1] == "staging":
+                what = "unfinished work of a run; `assay-cache gc` removes it once nobody writes to it any more"
+                yield Finding("/".join(parts[:3]), "litter", what)
+        elif name not in known and "/".join(parts[:3]) not in records.unread:
+            gone = is_ours_to_remove(parts)
+            how = "`assay-cache gc` removes it" if gone else "it is no file of a store, and stays until you remove it"
+            yield Finding(name, "litter", f"belongs to nothing in this store; {how}")
 
 
-def known_files(store: Store) -> set[str]:
+def is_ours_to_remove(parts: list[str]) -> bool:
+    """Tell whether a file that nothing refers to stands where only this format writes.
+
+    Examples
+    --------
+    >>> is_ours_to_remove(["data", "logits", "x", "y", "zarr.json"]), is_ours_to_remove(["notes.txt"])
+    (True, False)
+    """
+    return parts[0] == "data" or (parts[0] in ("packs", "datasets") and parts[-1].endswith(".parquet"))
+
+
+def known_files(store: Store, units: Units) -> set[str]:
     """Return every file that the format expects, given the documents that are there."""
     disk, layout = store.disk, store.layout
     known = {"STORE.json"}
@@ -212,21 +274,9 @@ def known_files(store: Store) -> set[str]:
                 known.add(f"{folder}/{name}")
                 if folder == "packs":
                     known.add(f"packs/{name.removesuffix('.json')}.parquet")
-    for kind, label, _, path in units(store):
-        known.add(layout.relative(path))
-        known.update(_files_of(store, layout, kind, label, path))
+    known.update(layout.relative(layout.record(*names)) for names in bindings.commit_names(store))
+    for unit, commit in units.items():
+        for segment in commit.segments:
+            folder_name = layout.relative(layout.segment(unit.kind, unit.label, segment.id))
+            known.update(f"{folder_name}/{facts.path}" for facts in segment.files)
     return known
-
-
-def _files_of(store: Store, layout: Layout, kind: str, label: str, path: Path) -> set[str]:
-    try:
-        commit = Commit.from_bytes(read_bytes(store.disk, path, ""), "")
-    except AssayError:
-        return set()
-    return {
-        f"{layout.relative(layout.segment(kind, label, segment.id))}/{facts.path}"
-        for segment in commit.segments
-        for facts in segment.files
-    }
-
-

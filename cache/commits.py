@@ -225,8 +225,8 @@ def _describe(
     blank = sorted(row for segment in segments for row in segment.holes)
     if failed != blank and segments[0].dtype != TABLE:
         raise ValueError(
-            f"{unit.kind} of pack {unit.pack[:16]}: rows {blank[:5]} hold no numbers, failures are given for {failed[:5]}; "
-            "expected the same rows"
+            f"{unit.kind} of pack {unit.pack[:16]}: rows {blank[:5]} hold no numbers, failures are given for rows "
+            f"{failed[:5]}; expected the same rows"
         )
     return Commit(
         kind=unit.kind,

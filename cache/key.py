@@ -47,7 +47,7 @@ def virtual_id(source: str, sample: str) -> str:
     Examples
     --------
     >>> virtual_id("imagenet-val", "ILSVRC2012_val_00000001.JPEG")[:16]
-    'c19475b8c0b4ad1a'
+    '4951f7cb3a1de4bb'
     """
     return hashlib.sha256(b"assay-name\0" + f"{source}/{sample}".encode()).hexdigest()
 

@@ -16,12 +16,22 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .commits import Commit, RowFailure, SegmentFacts, Unit, read_commit
-from .documents import damaged
+from .documents import Document, damaged
 from .errors import IncompleteError
 from .key import pack_id
 from .layout import TABLE_KINDS, parse_record
 from .packs import Pack, read_pack
-from .reading import read_chunk, read_sharded, read_table, read_verified
+from .reading import (
+    FileFacts,
+    fields_of,
+    read_bytes,
+    read_chunk,
+    read_description,
+    read_sharded,
+    read_table,
+    read_verified,
+)
+from .segments import about, holes, segment_id
 from .spaces import Space
 from .store import Store
 from .views import View
@@ -78,7 +88,7 @@ class Reader:
 
     def _check_rows(self, unit: Unit, commit: Commit) -> None:
         items = self.pack(unit.pack).items
-        where = self.store.layout.relative(self.store.layout.record(unit.kind, unit.label, unit.pack))
+        where = self._where(unit)
         if commit.rows != len(items):
             raise damaged(where, f"{commit.rows} rows, its pack has {len(items)}")
         stop = 0
@@ -86,8 +96,16 @@ class Reader:
             if segment.rows[0] != stop:
                 raise damaged(where, f"its segments leave a gap at row {stop}")
             stop = segment.rows[1]
+            if not segment.shape or segment.shape[0] != stop - segment.rows[0]:
+                raise damaged(where, f"a segment of shape {segment.shape} for rows {segment.rows}")
         if stop != len(items):
             raise damaged(where, f"its segments end at row {stop} of {len(items)}")
+        for failure in commit.failures:
+            if not 0 <= failure.row < len(items) or items[failure.row] != failure.item:
+                raise damaged(where, f"its failure at row {failure.row} is of an item that stands elsewhere")
+
+    def _where(self, unit: Unit) -> str:
+        return self.store.layout.relative(self.store.layout.record(unit.kind, unit.label, unit.pack))
 
     def pack(self, pack: str) -> Pack:
         """Return a verified pack."""
@@ -118,25 +136,58 @@ class Reader:
         disk, layout = self.store.disk, self.store.layout
         folder = layout.segment(unit.kind, unit.label, facts.id)
         where = layout.relative(folder)
-        # The array's own description is compared too, since other Zarr readers will believe it.
-        description = read_verified(disk, folder / "zarr.json", facts.file("zarr.json"), f"{where}/zarr.json")
+        metadata = self._file(unit, facts, "zarr.json")
+        description = read_description(disk, folder / metadata.path, metadata, f"{where}/{metadata.path}")
+        self._compare(unit, facts, description)
         chunks = [file for file in facts.files if file.path != "zarr.json"]
         if unit.kind == "patches":
-            files = {"zarr.json": description}
+            files = {"zarr.json": read_bytes(disk, folder / "zarr.json", f"{where}/zarr.json")}
             for file in chunks:
                 files[file.path] = read_verified(disk, folder / file.path, file, f"{where}/{file.path}")
-            return read_sharded(files, slice(None), where)
-        (chunk,) = chunks
-        return read_chunk(
-            disk, folder / chunk.path, chunk, facts.crc32c, facts.dtype, facts.shape, f"{where}/{chunk.path}"
-        )
+            values = read_sharded(files, slice(None), where)
+        elif len(chunks) != 1:
+            raise damaged(self._where(unit), f"names {len(chunks)} chunk files for a segment, expected one")
+        else:
+            path = f"{where}/{chunks[0].path}"
+            values = read_chunk(disk, folder / chunks[0].path, chunks[0], facts.crc32c, facts.dtype, facts.shape, path)
+        self._check_holes(unit, facts, values)
+        return values
+
+    def _file(self, unit: Unit, facts: SegmentFacts, name: str) -> FileFacts:
+        file = facts.file(name)
+        if file is None:
+            raise damaged(self._where(unit), f"names no {name} for segment {facts.id[:16]}")
+        return file
+
+    def _compare(self, unit: Unit, facts: SegmentFacts, description: Document) -> None:
+        # The record and the array describe the same thing twice. A record that was edited, or put together from
+        # parts of others, contradicts the array; and other Zarr readers will believe the array.
+        commit = self._needed(unit)
+        said = (description.get("attributes"), description.get("data_type"), description.get("shape"))
+        expected = about(unit.kind, unit.space, unit.pack, facts.rows, commit.stats)
+        if said != (expected, facts.dtype, list(facts.shape)):
+            raise damaged(self._where(unit), f"describes segment {facts.id[:16]} otherwise than its zarr.json does")
+
+    def _check_holes(self, unit: Unit, facts: SegmentFacts, values: NDArray[Any]) -> None:
+        start, stop = facts.rows
+        failed = sorted(failure.row for failure in self._needed(unit).failures if start <= failure.row < stop)
+        blank = [int(row) + start for row in holes(values)]
+        if failed != blank:
+            raise damaged(
+                self._where(unit), f"gives failures for rows {failed[:5]}, but rows {blank[:5]} hold no numbers"
+            )
 
     def table(self, unit: Unit) -> pl.DataFrame:
-        """Return the rows of a unit whose kind is a table."""
+        """Return the rows of a unit whose kind is a table, one an item of its pack."""
         commit = self._needed(unit)
-        (facts,) = commit.segments
+        if len(commit.segments) != 1:
+            raise damaged(self._where(unit), f"names {len(commit.segments)} segments for a table, expected one")
+        facts = commit.segments[0]
         folder = self.store.layout.segment(unit.kind, unit.label, facts.id)
-        file = facts.file("rows.parquet")
+        file = self._file(unit, facts, "rows.parquet")
+        described = about(unit.kind, unit.space, unit.pack, facts.rows, commit.stats)
+        if segment_id(described, facts.dtype, facts.shape, file.sha256) != facts.id:
+            raise damaged(self._where(unit), f"describes segment {facts.id[:16]} otherwise than its id does")
         where = f"{self.store.layout.relative(folder)}/{file.path}"
         return read_table(self.store.disk, folder / file.path, file, where)
 
@@ -154,8 +205,14 @@ class Reader:
             )
         return commit
 
-    def blocks(self, kind: str, space: Space, view: View) -> Iterator[Block]:
+    def blocks(self, kind: str, space: Space, view: View, *, head: str | None = None) -> Iterator[Block]:
         """Yield a view's rows, pack by pack, each row of the view exactly once.
+
+        Parameters
+        ----------
+        head
+            For `logits`: compute them from embeddings with this head id instead of reading stored ones, per whole
+            segment, so that a row's numbers do not depend on which rows were asked for.
 
         Raises
         ------
@@ -165,15 +222,17 @@ class Reader:
             When data are not here.
         """
         wanted = self._positions(view)
+        weights = None if head is None else self.head(space, head)
         for pack in view.packs:
             rows = wanted.get(pack)
             if rows is None:
                 continue
-            unit = self.unit(kind, space, pack)
+            unit = self.unit(kind if weights is None else "embeddings", space, pack)
             commit = self._needed(unit)
             failed = {failure.row: failure for failure in commit.failures}
             index, row_in_pack = rows
-            for start, values in self.segments(unit):
+            for start, stored in self.segments(unit):
+                values = stored if weights is None else zero_shot_logits(stored, weights)
                 chosen = (row_in_pack >= start) & (row_in_pack < start + len(values))
                 if not chosen.any():
                     continue
@@ -207,39 +266,61 @@ class Reader:
 
     def head(self, space: Space, head: str) -> Head:
         """Return a stored zero-shot head by its id."""
-        (weights,) = self.rows("heads", space, [head])
-        commit = self._needed(self.unit("heads", space, pack_id([head])))
-        return Head(weights, commit.stats["logit_scale"], commit.stats["logit_bias"])
+        unit = self.unit("heads", space, pack_id([head]))
+        commit = self._needed(unit)
+        ((weights,),) = (values for _, values in self.segments(unit))
+        with fields_of(self._where(unit)):
+            return Head(weights, commit.stats["logit_scale"], commit.stats["logit_bias"])
 
     def rows(self, kind: str, space: Space, item_ids: Sequence[str], *, head: str | None = None) -> NDArray[Any]:
-        """Return the rows of items in the caller's order; see `Store.rows`."""
+        """Return the rows of items in the caller's order; see `Store.rows`. A failed item's row is NaN."""
         if kind in TABLE_KINDS:
             raise ValueError(f"{kind} are tables; expected an array kind")
-        if head is not None:
-            return zero_shot_logits(self.rows("embeddings", space, item_ids), self.head(space, head))
-        place: dict[str, tuple[str, int]] = {}
-        for pack in self.committed(kind, space.label):
-            for row, item in enumerate(self.pack(pack).items):
-                place.setdefault(item, (pack, row))
-        absent = [item for item in item_ids if item not in place]
+        if len(item_ids) == 0:
+            raise ValueError("expected at least one item id, got none")
+        weights = None if head is None else self.head(space, head)
+        kind = kind if weights is None else "embeddings"
+        places = self.places(kind, space)
+        absent = [item for item in item_ids if item not in places]
         if absent:
             raise IncompleteError(
                 f"{len(absent)} of {len(item_ids)} items have no {kind} in {space.label}, the first is "
                 f"{absent[0][:16]}. " + remedy(kind, State.ABSENT)
             )
+        return self.gather(kind, space, [places[item] for item in item_ids], weights)
+
+    def places(self, kind: str, space: Space) -> dict[str, tuple[str, int]]:
+        """Return pack and row of every item that has a record of a kind in a space."""
+        found: dict[str, tuple[str, int]] = {}
+        for pack in self.committed(kind, space.label):
+            for row, item in enumerate(self.pack(pack).items):
+                found.setdefault(item, (pack, row))
+        return found
+
+    def gather(
+        self, kind: str, space: Space, places: Sequence[tuple[str, int]], head: Head | None = None
+    ) -> NDArray[Any]:
+        """Return the rows at (pack, row) places, in their order, each segment read once."""
         out: NDArray[Any] | None = None
         by_pack: dict[str, list[int]] = {}
-        for at, item in enumerate(item_ids):
-            by_pack.setdefault(place[item][0], []).append(at)
-        for pack, places in by_pack.items():
-            picked = np.asarray([place[item_ids[at]][1] for at in places])
-            for start, values in self.segments(self.unit(kind, space, pack)):
+        for at, (pack, _) in enumerate(places):
+            by_pack.setdefault(pack, []).append(at)
+        for pack, positions in by_pack.items():
+            at_rows = np.asarray(positions)
+            picked = np.asarray([places[at][1] for at in positions])
+            for start, stored in self.segments(self.unit(kind, space, pack)):
+                values = stored if head is None else zero_shot_logits(stored, head)
                 chosen = (picked >= start) & (picked < start + len(values))
                 if out is None:
-                    out = np.empty((len(item_ids), *values.shape[1:]), values.dtype)
-                out[np.asarray(places)[chosen]] = values[picked[chosen] - start]
+                    out = np.empty((len(places), *values.shape[1:]), values.dtype)
+                if values.shape[1:] != out.shape[1:] or values.dtype != out.dtype:
+                    raise damaged(
+                        self._where(self.unit(kind, space, pack)),
+                        f"rows of shape {values.shape[1:]} {values.dtype}, other packs {out.shape[1:]} {out.dtype}",
+                    )
+                out[at_rows[chosen]] = values[picked[chosen] - start]
         if out is None:
-            raise ValueError("expected at least one item id, got none")
+            raise ValueError("expected at least one place, got none")
         return out
 
 

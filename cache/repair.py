@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from .check import Finding, check
 from .commits import Commit
 from .documents import Document
-from .errors import AssayError
-from .layout import parse_record
+from .errors import AssayError, IntegrityError
+from .files import Disk
+from .layout import Layout, is_run, parse_record
 from .reading import read_bytes
 from .store import Store
 from .writing import quarantine
@@ -28,6 +29,28 @@ class Moved:
         return {"path": self.path, "to": self.to, "why": self.why}
 
 
+def open_for_repair(path: Path, disk: Disk | None = None) -> tuple[Store, list[Moved]]:
+    """Open a store whose STORE.json may be missing or damaged; it says nothing that cannot be written again.
+
+    Raises
+    ------
+    IncompleteError
+        When there is no store.
+    FormatVersionError
+        When it is of another format version.
+    """
+    disk = disk or Disk()
+    layout = Layout(path)
+    try:
+        return Store(path, disk), []
+    except IntegrityError as error:
+        moved = []
+        if disk.status(layout.store_file) is not None:
+            to = quarantine(disk, layout, layout.store_file, str(error))
+            moved = [Moved("STORE.json", layout.relative(to), str(error))]
+        return Store.create(path, disk)[0], moved
+
+
 def repair(store: Store) -> list[Moved]:
     """Move every damaged or lost thing to `local/quarantine/`, after hashing all data.
 
@@ -40,7 +63,11 @@ def repair(store: Store) -> list[Moved]:
         if finding.sort in ("damaged", "lost"):
             by_path.setdefault(finding.path, finding)
     for name, finding in by_path.items():
-        moved += _move(store, _companions(store, name), finding.what)
+        for part in _companions(store, name):
+            path = store.layout.root / part
+            if store.disk.status(path) is not None:
+                target = quarantine(store.disk, store.layout, path, finding.what)
+                moved.append(Moved(part, store.layout.relative(target), finding.what))
     store.forget()
     return moved
 
@@ -48,9 +75,13 @@ def repair(store: Store) -> list[Moved]:
 def _companions(store: Store, name: str) -> list[str]:
     """Return a damaged document and what only it refers to, the document first."""
     stem = name.removesuffix(".json")
+    last = name.rsplit("/", 1)[-1]
     if name.startswith(("packs/", "datasets/")) and name.endswith(".json"):
         return [name, f"{stem}.parquet"]
-    if name.startswith("commits/") and parse_record(name.rsplit("/", 1)[-1]):
+    if name.startswith("runs/") and is_run(last):
+        # The end of a run that has no beginning would be damage again.
+        return [name, *([] if stem.endswith(".end") else [f"{stem}.end.json"])]
+    if name.startswith("commits/") and parse_record(last):
         _, kind, label, _ = name.split("/")
         try:
             commit = Commit.from_bytes(read_bytes(store.disk, store.layout.root / name, name), name)
@@ -58,13 +89,3 @@ def _companions(store: Store, name: str) -> list[str]:
             return [name]
         return [name, *(f"data/{kind}/{label}/{segment.id}" for segment in commit.segments)]
     return [name]
-
-
-def _move(store: Store, names: Iterable[str], why: str) -> list[Moved]:
-    moved = []
-    for name in names:
-        path = store.layout.root / name
-        if store.disk.status(path) is not None:
-            target = quarantine(store.disk, store.layout, path)
-            moved.append(Moved(name, store.layout.relative(target), why))
-    return moved

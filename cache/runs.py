@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .documents import Document, damaged, seal
-from .errors import IntegrityError
+from .errors import IncompleteError, IntegrityError
 from .files import Disk
 from .layout import Layout, is_run
-from .reading import read_document
+from .reading import fields_of, read_document
+from .requests import Requests, describe
 from .writing import Stage, create
 
 _PACKAGES = ("clip-assay", "numpy", "polars", "zarr", "torch", "torchvision", "timm", "open_clip_torch", "pillow")

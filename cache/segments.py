@@ -87,7 +87,8 @@ def holes(rows: NDArray[Any]) -> NDArray[np.int64]:
     # Nearly always there is none, and one addition a number shows that without a second array.
     with np.errstate(over="ignore", invalid="ignore"):
         suspicious = np.flatnonzero(~np.isfinite(flat.sum(axis=1, dtype=np.float32)))
-    return suspicious[~np.isfinite(flat[suspicious]).all(axis=1)]
+    found: NDArray[np.int64] = suspicious[~np.isfinite(flat[suspicious]).all(axis=1)]
+    return found
 
 
 def array_segments(

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from . import spaces, views
-from .documents import seal, unseal
+from .documents import damaged, seal, unseal
 from .errors import IncompleteError, IntegrityError, UsageError
 from .files import Disk
 from .layout import Layout
@@ -61,7 +61,7 @@ class Store:
             if any(self.disk.is_folder(self.layout.root / name) for name in ("commits", "data", "requests", "packs")):
                 raise IntegrityError(
                     f"{path} holds a store's data but no STORE.json. Copy that file from a good copy of the store, or "
-                    "let any writing command (`assay-extract index` or `run`) create it again."
+                    "let `assay-cache repair` (or any writing command) create it again."
                 )
             raise IncompleteError(
                 f"there is no store at {path}. `assay-extract run --root DIR --model M` creates one; "
@@ -128,8 +128,12 @@ class Store:
         ------
         UsageError
             When the store does not know it.
+        IntegrityError
+            When a request names it and it is gone, or it is damaged.
         """
         view = views.read_head(self.disk, self.layout, name)
+        if view is None and any(request.dataset == name for request in self.requests().live):
+            raise damaged(f"datasets/{name}@*.json", "missing, though requests name the dataset")
         if view is None:
             raise UsageError(
                 f"the store knows no dataset {name!r}; it has {', '.join(self.datasets()) or 'none'}. "
@@ -164,7 +168,7 @@ class Store:
     # --- numbers ---------------------------------------------------------------------------------------------
 
     def rows(self, kind: str, space: str, item_ids: Sequence[str], *, head: str | None = None) -> NDArray[Any]:
-        """Return the stored rows of items, in the caller's order.
+        """Return the stored rows of items, in the caller's order. An item that failed has a row of NaN.
 
         Parameters
         ----------

@@ -32,9 +32,7 @@ class StrictStore(Store):
 
     __hash__ = None  # type: ignore[assignment]
 
-    async def get(
-        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
-    ) -> Buffer | None:
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """Return the bytes of a key; None is allowed for metadata of other formats only."""
         data = self._files.get(key)
         if data is None:

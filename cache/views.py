@@ -257,8 +257,8 @@ def head_id(disk: Disk, layout: Layout, name: str) -> str | None:
         )
     if len(heads.current) != 1:
         raise IntegrityError(
-            f"dataset {name} has {len(heads.current)} current versions ({', '.join(heads.current) or 'none'}), expected "
-            "one: a marker in datasets/ is missing, or two machines indexed it differently. "
+            f"dataset {name} has {len(heads.current)} current versions ({', '.join(heads.current) or 'none'}), "
+            "expected one: a marker in datasets/ is missing, or two machines indexed it differently. "
             f"`assay-cache retire --dataset {name}@ID` retires the one that you do not want, "
             f"`assay-extract index {name}` again replaces them all."
         )

@@ -20,7 +20,6 @@ from .files import Disk
 from .layout import Layout
 from .reading import FileFacts, parse_table, read_bytes
 
-
 BORN = "born"
 NOTE = "note.json"
 

@@ -1,7 +1,8 @@
 """The one place where bytes become pixels.
 
-Every outcome has a name: a file that cannot be decoded is a row with a status, never a crash and never a grey
-square. Knows no model, no path and no store.
+Every outcome has a name: a file that Pillow cannot decode is a row with a status, never a crash. (Damage inside a
+well-formed stream, e.g. an end marker set too early, is seen by no decoder: such pixels are Pillow's.) Knows no model,
+no path and no store.
 
 The pixels are those of Pillow's `convert("RGB")`, as torchvision's folder datasets, timm and open_clip read them:
 

@@ -81,7 +81,8 @@ def _pooling(model: Any) -> str:
 def _stride(model: Any, size: tuple[int, int], grid: tuple[int, int]) -> int:
     info = getattr(model, "feature_info", None)
     reduction = info[-1].get("reduction") if isinstance(info, list) and info else None
-    # A grid is at least size / reduction; where it is not, the entry is of another stage.
-    if reduction and all(abs(side / reduction - cells) < 1 for side, cells in zip(size, grid, strict=True)):
+    # Convolutions without padding lose cells (Inception: 299 pixels, stride 32, 8 cells); where the entry is off by a
+    # factor of two it is of another stage.
+    if reduction and all(cells / 2 < side / reduction < cells * 2 for side, cells in zip(size, grid, strict=True)):
         return int(reduction)
     return round(max(size[0] / grid[0], size[1] / grid[1]))

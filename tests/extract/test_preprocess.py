@@ -86,7 +86,7 @@ LIBRARY_TRANSFORMS = {
     "timm trimmed": create_transform((3, 24, 24), crop_pct=1.0, crop_border_pixels=2, interpolation="bicubic"),
     "open_clip": open_clip.image_transform(224, is_train=False),
     "open_clip bilinear": open_clip.image_transform(224, is_train=False, interpolation="bilinear"),
-    "open_clip squash": open_clip.image_transform(256, is_train=False, resize_mode="squash", mean=(0.5,) * 3, std=(0.5,) * 3),
+    "open_clip squash": open_clip.image_transform(256, is_train=False, resize_mode="squash", mean=(0.5,) * 3),
     "open_clip longest": open_clip.image_transform((96, 96), is_train=False, resize_mode="longest", fill_color=7),
 }  # fmt: skip
 
@@ -111,7 +111,10 @@ def test_a_known_list_in_full() -> None:
     assert describe(LIBRARY_TRANSFORMS["timm resnet50"]) == [
         {"op": "ignore-exif"},
         {"op": "convert", "mode": "RGB"},
-        {"op": "resize", "size": 235, "edge": "shortest", "rounding": "down", "interpolation": "bicubic", "antialias": True},
+        {
+            "op": "resize", "size": 235, "edge": "shortest", "rounding": "down",
+            "interpolation": "bicubic", "antialias": True,
+        },
         {"op": "center-crop", "size": [224, 224]},
         {"op": "scale", "divisor": 255},
         {"op": "normalize", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
