@@ -6,30 +6,26 @@ mends it; it is never left out in silence.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from cache.bindings import Binding, bindings, check_explained
+from cache.bindings import Binding, asked_pairs, bind, check_explained
+from cache.errors import UsageError
 from cache.key import head_id, pack_id
 from cache.reader import Reader, State
+from cache.requests import Request
 from cache.store import Store
 from cache.texts import read_prompts
 from cache.views import View
 from manifests.canonical import digest
+from manifests.catalogue import Catalogue
+from manifests.selection import is_glob, matching
+
+from .asked import Ask, Known, Roles, Wanted, roles, wanted_pairs
+from .scores import scores_space, usable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """What a command names; an empty tuple means everything that the store was asked for."""
-
-    models: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ()
-    spaces: tuple[str, ...] = ()
-    prompts: tuple[str, ...] = ()
-    allow_partial: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Cell:
     """Logits of a model on a dataset: stored, or embeddings times a head.
 
@@ -39,15 +35,21 @@ class Cell:
         Texts id of the class list of the columns.
     view
         The dataset's rows, already cut down where a partial answer was allowed.
+    parents
+        Segment ids of the data of each pack, and of the head.
+    from_scores
+        Packs whose data are gone and whose stored scores still answer for some metrics.
     """
 
     binding: Binding
     view: View
     n_total: int
-    head: str
-    prompt_set: str
-    classes: str
+    head: str = ""
+    prompt_set: str = ""
+    classes: str = ""
     inputs: str
+    parents: Mapping[str, tuple[str, ...]]
+    from_scores: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> str:
@@ -68,10 +70,67 @@ class Missing:
 
     def __str__(self) -> str:
         with_prompts = f" under prompts {self.prompt_set}" if self.prompt_set else ""
-        return f"{self.model} on {self.dataset}: {self.kind}{with_prompts} {self.state}. {self.remedy}"
+        where = f"{self.model or 'any model'} on {self.dataset or 'any dataset'}"
+        return f"{where}: {self.kind}{with_prompts} {self.state}. {self.remedy}"
 
 
-def find_cells(store: Store, reader: Reader, ask: Ask) -> tuple[list[Cell], list[Missing]]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a command means, sorted into what can be computed and what cannot.
+
+    notes
+        What has nothing to compute and was not asked for by name.
+    """
+
+    cells: tuple[Cell, ...]
+    missing: tuple[Missing, ...]
+    roles: Roles
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _HeadChoice:
+    """One way to get logits: a stored head (empty for stored logits), its prompt set, its class list."""
+
+    head: str
+    prompt_set: str
+    classes: str
+
+
+@dataclass(slots=True)
+class _Search:
+    """What one call of `find_cells` has seen so far."""
+
+    store: Store
+    reader: Reader
+    ask: Ask
+    asked: Mapping[tuple[str, str], tuple[Request, ...]]
+    known: Known
+    roles: Roles
+    bindings: dict[tuple[str, str], Binding] = field(default_factory=dict)
+    views: dict[str, View] = field(default_factory=dict)
+    cells: list[Cell] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def binding(self, model: str, dataset: str) -> Binding:
+        """Return what binds a pair that is asked for."""
+        if (model, dataset) not in self.bindings:
+            self.bindings[model, dataset] = bind(self.store, self.asked[model, dataset], self.ask.spaces)
+        return self.bindings[model, dataset]
+
+    def view(self, dataset: str) -> View:
+        """Return a dataset's current version."""
+        if dataset not in self.views:
+            self.views[dataset] = self.store.version(dataset)
+        return self.views[dataset]
+
+    def prompt_set(self, prompts: str) -> str:
+        """Return the name of a prompt set."""
+        return read_prompts(self.store.disk, self.store.layout, prompts).name
+
+
+def find_cells(store: Store, reader: Reader, catalogue: Catalogue, ask: Ask) -> Found:
     """Return the cells that can be computed and those that cannot.
 
     Raises
@@ -82,69 +141,198 @@ def find_cells(store: Store, reader: Reader, ask: Ask) -> tuple[list[Cell], list
         When the store contradicts itself.
     """
     check_explained(store)
-    views: dict[str, View] = {}
-    cells: list[Cell] = []
-    missing: list[Missing] = []
-    for binding in bindings(store, ask.models, ask.datasets, ask.spaces):
-        if binding.dataset not in views:
-            views[binding.dataset] = store.version(binding.dataset)
-        for head, prompts, classes in _heads(store, binding, ask.prompts):
-            _judge(reader, binding, views[binding.dataset], head, prompts, classes, ask, cells, missing)
-    return cells, missing
+    asked = asked_pairs(store)
+    texts = {prompts for requests in asked.values() for request in requests for prompts, _ in request.heads}
+    prompt_names = {read_prompts(store.disk, store.layout, prompts).name for prompts in texts}
+    known = Known(asked, store.datasets(), prompt_names, catalogue)
+    wanted = wanted_pairs(known, ask)
+    search = _Search(store, reader, ask, asked, known, roles(known, ask, wanted))
+    for one in wanted:
+        if (one.model, one.dataset) in asked:
+            _bound(search, one)
+        else:
+            search.missing.append(_never_asked(search, one))
+    return Found(tuple(search.cells), tuple(search.missing), search.roles, tuple(search.notes))
 
 
-def _heads(store: Store, binding: Binding, wanted: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Return (head id, prompt set, class list) for each way to get logits from a binding."""
-    found = [("", "", binding.classes)] if "logits" in binding.kinds and not binding.heads else []
+def _never_asked(search: _Search, one: Wanted) -> Missing:
+    listed = search.known.catalogue.models.get(one.model)
+    zero_shot = listed is not None and not listed.label_space
+    run = f"`{_run(one.model, one.dataset, search.known.catalogue)}{_prompts(one.prompts)}`"
+    if one.dataset not in search.store.datasets():
+        index = f"`assay-extract index {one.dataset or 'DATASET'} --root DIR`"
+        run = f"{index}, then {run}"
+    return Missing(one.model, one.dataset, "embeddings" if zero_shot else "logits", "", "were never asked for", run)
+
+
+def _run(model: str, dataset: str, catalogue: Catalogue, kinds: str = "") -> str:
+    command = f"assay-extract run --model {model or 'MODEL'} --dataset {dataset or 'DATASET'}"
+    if model and model not in catalogue.models and not model.startswith(("timm:", "open_clip:")):
+        # A name that was given at extraction: only its author knows what it stood for.
+        command = f"assay-extract run --model ARCHITECTURE --as {model} --dataset {dataset or 'DATASET'}"
+    return f"{command} --kinds {kinds}" if kinds else command
+
+
+def _prompts(patterns: Sequence[str]) -> str:
+    return "".join(f" --prompts {pattern}" for pattern in patterns)
+
+
+def _bound(search: _Search, one: Wanted) -> None:
+    """Judge every head of a pair that is bound."""
+    binding = search.binding(one.model, one.dataset)
+    source = _source_of_heads(search, binding)
+    heads = _heads(search, source, search.view(source.dataset).classes)
+    chosen = [
+        head for head in heads if not one.prompts or any(_is(head.prompt_set, pattern) for pattern in one.prompts)
+    ]
+    if source.heads:
+        for pattern in one.prompts:
+            if not any(_is(head.prompt_set, pattern) for head in heads):
+                remedy = f"`{_run(one.model, one.dataset, search.known.catalogue)}{_prompts([pattern])}`"
+                search.missing.append(Missing(one.model, one.dataset, "heads", pattern, State.ABSENT.value, remedy))
+    elif "logits" in binding.kinds:
+        chosen = [_HeadChoice("", "", binding.classes)]
+    elif one.named:
+        remedy = f"`{_run(one.model, one.dataset, search.known.catalogue, 'logits')}`"
+        search.missing.append(Missing(one.model, one.dataset, "logits", "", "were never asked for", remedy))
+    else:
+        search.notes.append(
+            f"{one.model} on {one.dataset} was extracted without logits and without prompts ({', '.join(binding.kinds)}), "
+            "so it has no metrics here."
+        )
+    for head in chosen:
+        _judge(search, binding, head)
+
+
+def _is(name: str, pattern: str) -> bool:
+    return name == pattern or (is_glob(pattern) and bool(matching([name], pattern)))
+
+
+def _source_of_heads(search: _Search, binding: Binding) -> Binding:
+    """Return the binding whose heads a pair is scored with: out of distribution, that of the set inside.
+
+    An out-of-distribution set may have been extracted with its own class names; what is asked of it is how a
+    classifier of the in-distribution classes takes its images.
+    """
+    inside = search.roles.inside
+    if binding.dataset in search.roles.outside and (binding.model, inside) in search.asked:
+        other = search.binding(binding.model, inside)
+        if other.space == binding.space and other.heads:
+            return other
+    return binding
+
+
+def _heads(search: _Search, binding: Binding, view_classes: str) -> list[_HeadChoice]:
+    """Return one head for each prompt set of a binding: that of the dataset's own classes, where there are several."""
+    by_name: dict[str, list[tuple[str, str]]] = {}
     for prompts, classes in binding.heads:
-        name = read_prompts(store.disk, store.layout, prompts).name
-        if not wanted or name in wanted:
-            found.append((head_id(classes, prompts), name, classes))
+        by_name.setdefault(search.prompt_set(prompts), []).append((prompts, classes))
+    found = []
+    for name, pairs in sorted(by_name.items()):
+        meant = [pair for pair in pairs if pair[1] == view_classes] or pairs
+        if len(meant) > 1:
+            raise UsageError(
+                f"{binding.model} on {binding.dataset} has {len(meant)} heads for prompts named {name!r}, expected one: "
+                f"{', '.join(f'prompts {p[:16]} over classes {c[:16]}' for p, c in meant)}. Give them two names, or "
+                "unbind a request with `assay-cache retire`."
+            )
+        prompts, classes = meant[0]
+        found.append(_HeadChoice(head_id(classes, prompts), name, classes))
     return found
 
 
-def _judge(
-    reader: Reader,
-    binding: Binding,
-    view: View,
-    head: str,
-    prompts: str,
-    classes: str,
-    ask: Ask,
-    cells: list[Cell],
-    missing: list[Missing],
-) -> None:
-    kind = "embeddings" if head else "logits"
+def _judge(search: _Search, binding: Binding, head: _HeadChoice) -> None:
+    """Add a cell, or what is missing of it."""
+    reader, view = search.reader, search.view(binding.dataset)
+    kind = "embeddings" if head.head else "logits"
     space = reader.store.space(binding.label)
     packs = reader.needed_packs(view)
-    states = {pack: reader.state(reader.unit(kind, space, pack)) for pack in packs}
-    if head:
-        head_pack = pack_id([head])
-        states[head_pack] = reader.state(reader.unit("heads", space, head_pack))
-    absent = {pack: state for pack, state in states.items() if state is not State.HERE}
-    for state in sorted(set(absent.values()), key=lambda state: state.value):
-        count = sum(1 for other in absent.values() if other is state)
-        where = f"{state.value} for {count} of {len(states)} packs"
-        missing.append(
-            Missing(binding.model, binding.dataset, kind, prompts, where, _remedy(binding, kind, state, prompts))
-        )
-    used = view
-    if absent:
-        present = {item for pack in packs if pack not in absent for item in reader.pack(pack).items}
-        table = view.table.filter(view.table["image_id"].is_in(list(present)))
-        if not ask.allow_partial or not table.height or (head and head_pack in absent):
-            return
-        used = View(view.name, view.id, table, view.classes, tuple(p for p in packs if p not in absent), view.facts)
-    commits = [reader.commit(reader.unit(kind, space, pack)) for pack in packs if pack not in absent]
-    parts = [segment.id for commit in commits if commit is not None for segment in commit.segments]
-    inputs = digest(
-        "inputs", {"dataset": view.id, "space": space.id, "segments": parts, "head": head, "classes": classes}
+    units = {pack: reader.unit(kind, space, pack) for pack in packs}
+    states = {pack: reader.state(unit) for pack, unit in units.items()}
+    head_ids, head_state = _head_state(reader, binding, head.head)
+    parents = {pack: (*_segment_ids(reader, kind, binding, pack), *head_ids) for pack in packs}
+    lacking = {pack for pack, state in states.items() if state is not State.HERE or head_state is not State.HERE}
+    scored = scores_space(space, head.head)
+    # Scores stand in for data that are gone only while the records of those data say what the scores were made of.
+    covered = lacking and all(
+        states[pack] is not State.ABSENT
+        and head_state is not State.ABSENT
+        and usable(reader, reader.unit("scores", scored, pack), parents[pack])
+        for pack in lacking
     )
-    cells.append(Cell(binding, used, view.table.height, head, prompts, classes, inputs))
+    after = ", so nll and brier are missing; the other metrics come from stored scores" if covered else ""
+    _list_missing(search, binding, head, states, head_state, after)
+    used = view
+    if lacking and not covered:
+        used = _part(reader, view, [pack for pack in packs if pack not in lacking])
+        if not search.ask.allow_partial or not used.table.height:
+            return
+    inputs = digest(
+        "inputs",
+        {
+            "dataset": view.id,
+            "space": space.id,
+            "segments": [segment for pack in used.packs if pack in parents for segment in parents[pack]],
+            "head": head.head,
+            "classes": head.classes,
+        },
+    )
+    search.cells.append(
+        Cell(
+            binding=binding,
+            view=used,
+            n_total=view.table.height,
+            head=head.head,
+            prompt_set=head.prompt_set,
+            classes=head.classes,
+            inputs=inputs,
+            parents=parents,
+            from_scores=frozenset(lacking) if covered else frozenset(),
+        )
+    )
 
 
-def _remedy(binding: Binding, kind: str, state: State, prompts: str) -> str:
-    run = f"assay-extract run --model {binding.model} --dataset {binding.dataset} --kinds {kind}"
-    if prompts:
-        run = f"assay-extract run --model {binding.model} --dataset {binding.dataset} --prompts {prompts}"
-    return f"`assay-cache repair`, then `{run}`" if state is State.LOST else f"`{run}`"
+def _segment_ids(reader: Reader, kind: str, binding: Binding, pack: str) -> tuple[str, ...]:
+    commit = reader.commit(reader.unit(kind, reader.store.space(binding.label), pack))
+    return () if commit is None else tuple(segment.id for segment in commit.segments)
+
+
+def _head_state(reader: Reader, binding: Binding, head: str) -> tuple[tuple[str, ...], State]:
+    """Return the segment of a head and whether it can be read; no head is always here."""
+    if not head:
+        return (), State.HERE
+    pack = pack_id([head])
+    state = reader.state(reader.unit("heads", reader.store.space(binding.label), pack))
+    return _segment_ids(reader, "heads", binding, pack), state
+
+
+def _part(reader: Reader, view: View, packs: Sequence[str]) -> View:
+    """Return the rows of a view whose images are in some of its packs."""
+    positions = reader.positions(view)
+    rows = sorted(int(row) for pack in packs for row in positions[pack][0])
+    return View(view.name, view.id, view.table[rows], view.classes, tuple(packs), view.facts, view.rows)
+
+
+def _list_missing(
+    search: _Search,
+    binding: Binding,
+    head: _HeadChoice,
+    states: Mapping[str, State],
+    head_state: State,
+    after: str,
+) -> None:
+    catalogue = search.known.catalogue
+    kind = "embeddings" if head.head else "logits"
+    run = _run(binding.model, binding.dataset, catalogue, "" if head.head else kind)
+    run += _prompts([head.prompt_set] if head.prompt_set else [])
+
+    def listed(what: str, state: State, count: str) -> Missing:
+        remedy = f"`assay-cache repair`, then `{run}`" if state is State.LOST else f"`{run}`"
+        return Missing(binding.model, binding.dataset, what, head.prompt_set, f"{state.value}{count}{after}", remedy)
+
+    if head_state is not State.HERE:
+        search.missing.append(listed("heads", head_state, ""))
+    for state in (State.LOST, State.ABSENT):
+        count = sum(1 for other in states.values() if other is state)
+        if count:
+            search.missing.append(listed(kind, state, f" for {count} of {len(states)} packs"))

@@ -71,18 +71,31 @@ def bindings(
     UsageError
         When a pattern matches nothing, or a pair is bound twice.
     """
-    live = store.requests().settled()
-    chosen_models = set(select_ids(sorted({r.model for r in live}), models, "models"))
-    chosen_datasets = set(select_ids(sorted({r.dataset for r in live}), datasets, "datasets"))
-    allowed = {store.resolve_space(name).id for name in spaces}
+    asked = asked_pairs(store)
+    chosen_models = set(select_ids(sorted({model for model, _ in asked}), models, "models"))
+    chosen_datasets = set(select_ids(sorted({dataset for _, dataset in asked}), datasets, "datasets"))
+    pairs = [pair for pair in asked if pair[0] in chosen_models and pair[1] in chosen_datasets]
+    return tuple(bind(store, asked[pair], spaces) for pair in pairs)
+
+
+def asked_pairs(store: Store) -> dict[tuple[str, str], tuple[Request, ...]]:
+    """Return the live requests that bind each (model, dataset), sorted by pair."""
     pairs: dict[tuple[str, str], list[Request]] = {}
-    for request in live:
-        if request.model in chosen_models and request.dataset in chosen_datasets:
+    for request in store.requests().settled():
+        if request.binds:
             pairs.setdefault((request.model, request.dataset), []).append(request)
-    return tuple(_one(pairs[pair], allowed) for pair in sorted(pairs))
+    return {pair: tuple(pairs[pair]) for pair in sorted(pairs)}
 
 
-def _one(requests: Sequence[Request], allowed: set[str]) -> Binding:
+def bind(store: Store, requests: Sequence[Request], spaces: Sequence[str] = ()) -> Binding:
+    """Return what the requests for one (model, dataset) say together.
+
+    Raises
+    ------
+    UsageError
+        When they name two spaces and `spaces` does not settle which is meant.
+    """
+    allowed = {store.resolve_space(name).id for name in spaces}
     meant = [request for request in requests if request.space in allowed] or list(requests)
     first = meant[0]
     if not all(same_binding(first, request) for request in meant):
@@ -122,7 +135,8 @@ def check_explained(store: Store) -> None:
     _check_versions(store, requests)
     explained = explained_units(requests)
     for kind, label, pack in commit_names(store):
-        if (kind, label, pack) not in explained:
+        # Scores make no table longer: they count only beside the record of the data that they were computed from.
+        if kind != "scores" and (kind, label, pack) not in explained:
             raise IntegrityError(
                 f"commits/{kind}/{label}/{pack}.json: no request in requests/ asks for these data, so their model "
                 "would be missing from every table. Copy requests/ again from a good copy of the store, or "
@@ -153,7 +167,7 @@ def _check_versions(store: Store, requests: Requests) -> None:
     # A dataset of which every trace is gone would otherwise look like one that was never indexed.
     there = {version for name in store.disk.names(store.layout.datasets) if (version := parse_version(name))}
     for request in requests.live:
-        if (request.dataset, request.version[:SHORT]) not in there:
+        if request.binds and (request.dataset, request.version[:SHORT]) not in there:
             raise IntegrityError(
                 f"datasets/{request.dataset}@{request.version[:SHORT]}.json is missing, though {request.model} was run "
                 f"on it (request {request.digest[:16]}). Copy datasets/ again from a good copy of the store, or "

@@ -221,7 +221,7 @@ class Reader:
         IncompleteError
             When data are not here.
         """
-        wanted = self._positions(view)
+        wanted = self.positions(view)
         weights = None if head is None else self.head(space, head)
         for pack in view.packs:
             rows = wanted.get(pack)
@@ -240,7 +240,14 @@ class Reader:
                 failures = {int(at): failed[int(row)] for at, row in zip(places, picked, strict=True) if row in failed}
                 yield Block(places, values[picked - start], failures)
 
-    def _positions(self, view: View) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    def positions(self, view: View) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Return, for each pack that a view needs, positions in the view and the rows of the pack that stand there.
+
+        Raises
+        ------
+        IntegrityError
+            When an image of the view is in none of its packs.
+        """
         images = view.table["image_id"].to_list()
         place: dict[str, tuple[str, int]] = {}
         for pack in view.packs:
@@ -261,7 +268,7 @@ class Reader:
 
     def needed_packs(self, view: View) -> tuple[str, ...]:
         """Return the packs that hold at least one image of a view."""
-        wanted = self._positions(view)
+        wanted = self.positions(view)
         return tuple(pack for pack in view.packs if pack in wanted)
 
     def head(self, space: Space, head: str) -> Head:

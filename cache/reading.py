@@ -27,6 +27,10 @@ from .files import Disk
 _CRC32C_RESIDUE = 0x48674BC7
 
 
+# Zarr says in many words that bytes are not its own: it looks into what it has parsed before it checks it.
+_NOT_ZARR = (ValueError, LookupError, TypeError, AttributeError, AssertionError, OSError, RuntimeError)
+
+
 @dataclass(frozen=True, slots=True)
 class FileFacts:
     """What a document says about a file that it refers to."""
@@ -143,5 +147,5 @@ def read_sharded(files: Mapping[str, bytes], rows: slice, where: str) -> NDArray
 
     try:
         return np.asarray(open_strict(files)[rows])
-    except (ValueError, KeyError, TypeError, OSError, RuntimeError, zarr.errors.BaseZarrError) as error:
+    except (*_NOT_ZARR, zarr.errors.BaseZarrError) as error:
         raise damaged(where, f"not readable as Zarr ({error})") from error

@@ -51,6 +51,11 @@ class Request:
         return document_digest("request", self.to_json())
 
     @property
+    def binds(self) -> bool:
+        """Whether it binds the model's name to its space. Scores do not: they are found through their parents."""
+        return self.verb != "score"
+
+    @property
     def group(self) -> str:
         """The model's group."""
         return str(self.facts.get("group", "other"))

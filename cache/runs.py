@@ -134,7 +134,7 @@ def check_runs(disk: Disk, layout: Layout, requests: Requests) -> None:
                 "Without them their models would be missing from every table. Copy requests/ again from a good copy "
                 "of the store, or repeat the run: " + " ".join(["assay-extract", *run.argv])
             )
-    if unstarted := [request for request in requests.live if request.digest not in named]:
+    if unstarted := [request for request in requests.live if request.binds and request.digest not in named]:
         raise IncompleteError(
             f"{len(unstarted)} request(s) were written, but no record in runs/ names them, so their run never began:\n"
             f"{describe(unstarted)}\nRepeat the `assay-extract {unstarted[0].verb}` that asked for them, copy runs/ "

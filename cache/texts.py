@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from manifests.canonical import digest
+from manifests.errors import UsageError
+from manifests.schema import PromptSet
 
 from .documents import Document, damaged, seal, unseal
 from .errors import IntegrityError
@@ -66,6 +68,44 @@ class Prompts:
         if self.per_class is not None:
             return tuple(self.per_class[key] if key in self.per_class else self.per_class[name])
         return tuple(template.replace("{}", name) for template in self.templates)
+
+
+def prompts_of(manifest: PromptSet) -> Prompts:
+    """Return the prompt set of a manifest or file as a store keeps it: templates, or all sentences by class.
+
+    Examples
+    --------
+    >>> prompts_of(PromptSet(id="one", title="One", source="none", templates=("a {}.",))).templates
+    ('a {}.',)
+    """
+    if not manifest.per_class:
+        return Prompts(manifest.id, tuple(manifest.templates))
+    return Prompts(manifest.id, (), {name: manifest.sentences(name) for name in manifest.per_class})
+
+
+def sentences_of(prompts: Prompts, classes: ClassList) -> tuple[tuple[str, ...], ...]:
+    """Return the sentences of every class, in the order of the class list.
+
+    Raises
+    ------
+    UsageError
+        Naming the classes for which a set by class has no sentence.
+
+    Examples
+    --------
+    >>> sentences_of(Prompts("single", ("a photo of a {}.",)), ClassList(("a", "b"), ("cat", "dog")))
+    (('a photo of a cat.',), ('a photo of a dog.',))
+    """
+    if prompts.per_class is not None:
+        both = zip(classes.keys, classes.names, strict=True)
+        lacking = [name for key, name in both if key not in prompts.per_class and name not in prompts.per_class]
+        if lacking:
+            shown = ", ".join(repr(name) for name in lacking[:5])
+            raise UsageError(
+                f"prompt set {prompts.name} has sentences for {len(prompts.per_class)} classes and none for "
+                f"{len(lacking)} of the {len(classes.keys)} asked for: {shown}{' ...' if len(lacking) > 5 else ''}"
+            )
+    return tuple(prompts.sentences(key, name) for key, name in zip(classes.keys, classes.names, strict=True))
 
 
 def write_text(staged: Stage, value: ClassList | Prompts) -> str:

@@ -6,7 +6,6 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from PIL import Image

@@ -135,7 +135,8 @@ def plan_work(store: Store, reader: Reader, candidate: Candidate, view: View, as
     kinds = kinds_for(backbone, asked)
     if view.facts.get("virtual"):
         raise UsageError(
-            f"dataset {view.name} is a list without images on this machine; `assay-extract index {view.name} --root DIR` "
+            f"dataset {view.name} is a list without images on this machine; "
+            f"`assay-extract index {view.name} --root DIR` "
             "finds them, or `assay-cache ingest` brings numbers made elsewhere."
         )
     space = Space(dict(backbone.identity()), dict(candidate.provenance))
@@ -166,7 +167,9 @@ def plan_work(store: Store, reader: Reader, candidate: Candidate, view: View, as
     others = tuple(
         other
         for other in store.requests().live
-        if (other.model, other.dataset) == (request.model, request.dataset) and not same_binding(other, request)
+        if other.binds
+        and (other.model, other.dataset) == (request.model, request.dataset)
+        and not same_binding(other, request)
     )
     return Work(candidate, view, space, request, tuple(units), view.table["image_id"].n_unique(), nbytes, others)
 
@@ -178,7 +181,7 @@ def same_but_for_pixels(store: Store, work: Work) -> Space | None:
     """
     ours = _without_probe(work.space.identity)
     for request in store.requests().live:
-        if request.model == work.candidate.name and request.space != work.space.id:
+        if request.binds and request.model == work.candidate.name and request.space != work.space.id:
             other = store.space(request.label)
             if _without_probe(other.identity) == ours:
                 return other

@@ -101,7 +101,7 @@ def price(
         return Price(
             tuple(items),
             (
-                "torch is not installed here: this plan knows the models that the store was asked for already, no others.",
+                "torch is not installed here: this plan knows only the models that the store was asked for already.",
             ),
         )
     plan = plan_blocks(store, catalogue, list(blocks), choice)

@@ -136,7 +136,7 @@ class Worker:
             if outcome is Outcome.DIFFERENT:
                 differences[kind] = self._difference(place, result.arrays[kind])
                 log.warning(
-                    "%s of %s, pack %s: another run committed other numbers (largest difference %.3g); its record stays",
+                    "%s of %s, pack %s: another run committed other numbers (they differ by %.3g at most); it stays",
                     kind, unit.label, unit.pack[:16], differences[kind],
                 )  # fmt: skip
         failures = {failure.row: failure for kind in unit.kinds for failure in result.failures[kind]}

@@ -47,8 +47,8 @@ def verify_rows(
         space = store.space(binding.label)
         if dict(backbone.identity()) != space.identity:
             raise UsageError(
-                f"{binding.model} describes itself otherwise than space {space.label} does (other weights, size, dtype or "
-                "pixels). `assay-extract run` would make a space of its own; there is nothing to compare."
+                f"{binding.model} describes itself otherwise than space {space.label} does (other weights, size, "
+                "dtype or pixels). `assay-extract run` would make a space of its own; there is nothing to compare."
             )
         view = store.version(binding.dataset)
         kinds = tuple(kind for kind in binding.kinds if kind in IMAGE_KINDS)

@@ -6,8 +6,8 @@ nothing else. Batch size, device, workers and paths are the engine's business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -67,6 +67,32 @@ class Backbone(Protocol):
 
     def close(self) -> None:
         """Let the model and its device memory go."""
+
+
+class TextTower(Protocol):
+    """The text half of a zero-shot model, loaded."""
+
+    @property
+    def logit_scale(self) -> float:
+        """The learned scale of cosines, exponentiated."""
+
+    @property
+    def logit_bias(self) -> float:
+        """The learned bias of logits; 0 where the model has none."""
+
+    def encode(self, strings: Sequence[str], progress: Callable[[int], None] = ...) -> NDArray[np.float32]:
+        """Return float32 features `(n, d)`, projected and not normalised; `progress` hears how many are done."""
+
+
+@runtime_checkable
+class ZeroShot(Protocol):
+    """A backbone with a text tower, which therefore needs no classifier."""
+
+    def text_width(self) -> int:
+        """Return the width of text features, which is that of embeddings."""
+
+    def text_tower(self) -> TextTower:
+        """Return the tower; `load` comes before."""
 
 
 def row_bytes(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:

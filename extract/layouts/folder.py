@@ -85,7 +85,8 @@ def read_imagenet_flat(
     """Yield the flat folder of ILSVRC2012_val_*.JPEG, which says nothing of classes itself."""
     if labels is None:
         raise UsageError(
-            "layout imagenet-val-flat needs --labels FILE with the columns file,wnid (or file,class_index). The devkit's "
+            "layout imagenet-val-flat needs --labels FILE with the columns file,wnid (or file,class_index). "
+            "The devkit's "
             "ground truth counts classes 1..1000 in its own order, which is not the order of any model."
         )
     yield from read_folder(root, labels, follow_links)

@@ -41,7 +41,8 @@ def read_labels(path: Path, need_class: bool = True) -> dict[str, LabelRow]:
     class_columns = [name for name in CLASS_COLUMNS if name in columns]
     if name_column is None or (need_class and not class_columns):
         raise UsageError(
-            f"{path}: expected the columns `file` and one of {', '.join(CLASS_COLUMNS)}; got {', '.join(columns) or 'none'}"
+            f"{path}: expected the columns `file` and one of {', '.join(CLASS_COLUMNS)}; "
+            f"got {', '.join(columns) or 'none'}"
         )
     rows: dict[str, LabelRow] = {}
     problems = []

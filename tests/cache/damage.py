@@ -15,7 +15,7 @@ import json
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -91,13 +91,13 @@ def sort_of(name: str) -> str:
     return f"{parts[0]}/{ending}"
 
 
-def damages(store: Path, other: Path, seed: int = 0) -> Iterator[Damage]:
+def damages(store: Path, others: Sequence[Path], seed: int = 0) -> Iterator[Damage]:
     """Yield every (file x action).
 
     Parameters
     ----------
-    other
-        A store of another run: the same names where content names them, other numbers.
+    others
+        Stores of other runs, of which single files stray in: other numbers under the same names, other models.
     """
     names = files_of(store)
     held = {name: (store / name).read_bytes() for name in names}
@@ -114,12 +114,13 @@ def damages(store: Path, other: Path, seed: int = 0) -> Iterator[Damage]:
                 contents = {first: held[second], second: held[first]}
                 yield Damage("swap", first, f"with {second}", contents)
                 yield Damage("copy", first, f"over {second}", {second: held[first]})
-    for name in files_of(other):
-        theirs = (other / name).read_bytes()
-        if name not in held:
-            yield Damage("foreign", name, "from another store", {name: theirs})
-        elif theirs != held[name]:
-            yield Damage("stale", name, "from another store", {name: theirs})
+    for other in others:
+        for name in files_of(other):
+            theirs = (other / name).read_bytes()
+            if name not in held:
+                yield Damage("foreign", name, f"from {other.name}", {name: theirs})
+            elif theirs != held[name]:
+                yield Damage("stale", name, f"from {other.name}", {name: theirs})
 
 
 def _spoiled(name: str, data: bytes, rng: random.Random) -> Iterator[Damage]:
@@ -164,6 +165,8 @@ def _edited(name: str, data: bytes) -> Iterator[Damage]:
     sealed = body.pop("digest", None) is not None
     for where, value in leaves(body):
         for changed in _other_values(value):
+            if changed == value and type(changed) is type(value):
+                continue
             edited = replaced(body, where, changed)
             detail = f"{'.'.join(map(str, where))}: {str(value)[:20]!r} -> {str(changed)[:20]!r}"
             yield Damage("edit", name, detail, {name: _resealed(edited) if sealed else _plain(edited)})

@@ -261,6 +261,14 @@ def fill(path: Path, size: Size = SMALL, seed: int = 0, disk: Disk | None = None
     return Store(path)
 
 
+def fill_other_model(path: Path, size: Size = SMALL) -> Store:
+    """Fill a store with another model on the same dataset."""
+    store = Store.create(path)[0]
+    index(store, size, size.second)
+    run(store, size, Job("net-c", space_of("other", seed=3), ("logits", "embeddings"), size.second))
+    return store
+
+
 Answer = dict[str, str]
 
 

@@ -1,0 +1,161 @@
+"""A text tower: strings in, float32 features out, in the space of the image embeddings.
+
+Text is always computed in float32, whatever the images are computed in: there is little of it, and every logit of
+a zero-shot model depends on it. What a tokenizer makes of a string is part of the space, so it is described here too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import open_clip
+import torch
+from numpy.typing import NDArray
+from open_clip.tokenizer import default_bpe
+
+from manifests.canonical import canonical_json
+from manifests.errors import UsageError
+
+from .open_clip_config import OpenClipConfig
+from .precision import set_precision
+from .timm_weights import shorten
+
+BATCH: Final = 256
+"""Sentences of a forward pass."""
+
+PROBE: Final = ("a photo of a {}.", "itap of the LARGE black-and-white T-shirt, 80% off", "naïve café № 7 &amp; more")
+"""Sentences whose tokens are part of a space's identity, as the pixel probe is for images."""
+
+Progress = Callable[[int], None]
+
+
+class OpenClipTextTower:
+    """The text tower of a loaded open_clip model.
+
+    Parameters
+    ----------
+    model
+        As open_clip built it; its text half in float32.
+    tokenize
+        Strings to token ids `(n, context_length)`.
+    dtype
+        The compute dtype of the process, which is put back after every call.
+    """
+
+    def __init__(self, model: Any, tokenize: Callable[[list[str]], torch.Tensor], device: torch.device, dtype: str):
+        self._model = model
+        self._tokenize = tokenize
+        self._device = device
+        self._dtype = dtype
+
+    @property
+    def logit_scale(self) -> float:
+        """The learned scale of cosines, exponentiated in float32 as open_clip does."""
+        return float(self._model.logit_scale.detach().float().exp())
+
+    @property
+    def logit_bias(self) -> float:
+        """The learned bias of logits; 0 where the model has none."""
+        bias = self._model.logit_bias
+        return 0.0 if bias is None else float(bias.detach().float())
+
+    def encode(self, strings: Sequence[str], progress: Progress = lambda done: None) -> NDArray[np.float32]:
+        """Return float32 features `(n, d)` of strings, projected and not normalised.
+
+        Raises
+        ------
+        ValueError
+            When there is no string.
+        """
+        if not strings:
+            raise ValueError("expected at least one string, got none")
+        parts: list[NDArray[np.float32]] = []
+        set_precision("float32")
+        try:
+            with torch.inference_mode():
+                for start in range(0, len(strings), BATCH):
+                    tokens = self._tokenize(list(strings[start : start + BATCH])).to(self._device)
+                    # CoCa normalises unless told otherwise.
+                    features = self._model.encode_text(tokens, normalize=False)
+                    parts.append(features.float().cpu().numpy())
+                    progress(min(start + BATCH, len(strings)))
+        finally:
+            set_precision(self._dtype)
+        return np.concatenate(parts)
+
+
+def open_tokenizer(config: OpenClipConfig, *, offline: bool = False) -> Any:
+    """Return the tokenizer that open_clip pairs with an architecture.
+
+    Raises
+    ------
+    UsageError
+        When it has to be downloaded and cannot be, needs a package that is not installed, or draws tokens at random.
+    """
+    facts = describe_tokenizer(config)
+    kind = facts["kind"]
+    text = config.model["text_cfg"]
+    more: dict[str, Any] = {}
+    if kind == "HFTokenizer" and offline:
+        more["local_files_only"] = True
+    if kind == "SimpleTokenizer" and (text.get("tokenizer_kwargs") or {}).get("bpe_path"):
+        more["bpe_path"] = str(_vocabulary(config))
+    try:
+        return open_clip.get_tokenizer(config.source, **more)
+    except ImportError as error:
+        raise UsageError(
+            f"the tokenizer of {config.name} ({facts.get('name', kind)}) needs the package "
+            f"{error.name or 'transformers'}: `pip install transformers sentencepiece`"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - transformers raises anything for a tokenizer that it cannot fetch
+        raise UsageError(
+            f"the tokenizer of {config.name} ({facts.get('name', kind)}) is not on this machine and "
+            f"{'--offline forbids to download it' if offline else 'cannot be downloaded'}: {shorten(error)[:300]}. "
+            f"Where there is a network: `hf download {facts.get('name', '')}`"
+        ) from None
+
+
+def describe_tokenizer(config: OpenClipConfig) -> dict[str, Any]:
+    """Return what a tokenizer does, as far as that can be told without a network.
+
+    Raises
+    ------
+    UsageError
+        For a tokenizer that shortens long sentences at random.
+    """
+    text = config.model["text_cfg"]
+    kwargs = dict(text.get("tokenizer_kwargs") or {})
+    facts: dict[str, Any] = {"context_length": config.context_length}
+    if text.get("hf_tokenizer_name"):
+        # What stands in a saved model's own folder is read from there, whatever the configuration calls it.
+        facts |= {"kind": "HFTokenizer", "name": text["hf_tokenizer_name"], "mode": text.get("tokenizer_mode") or ""}
+        return {**facts, "kwargs": kwargs}
+    if "siglip" in config.source.lower() and not config.source.startswith("local-dir:"):
+        return {**facts, "kind": "SigLipTokenizer", "name": config.name}
+    if kwargs.get("reduction_mask") not in (None, "", "syntax"):
+        raise UsageError(
+            f"{config.name} shortens sentences by {kwargs['reduction_mask']!r}, which is random; the same prompt would "
+            "have another embedding each time"
+        )
+    vocabulary = _vocabulary(config)
+    kwargs.pop("bpe_path", None)
+    facts |= {"kind": "SimpleTokenizer", "vocabulary": hashlib.sha256(vocabulary.read_bytes()).hexdigest()}
+    tokens = open_clip.SimpleTokenizer(str(vocabulary), context_length=config.context_length, **kwargs)(list(PROBE))
+    return {**facts, "kwargs": kwargs, "probe": hashlib.sha256(canonical_json(tokens.tolist())).hexdigest()}
+
+
+def _vocabulary(config: OpenClipConfig) -> Path:
+    given = (config.model["text_cfg"].get("tokenizer_kwargs") or {}).get("bpe_path")
+    if not given:
+        return Path(default_bpe())
+    path = Path(given)
+    # open_clip reads it from the working directory; beside the configuration is what its author meant.
+    if config.source.startswith("local-dir:") and not path.is_absolute():
+        path = Path(config.source.removeprefix("local-dir:")) / path
+    if not path.is_file():
+        raise UsageError(f"{config.name}: its vocabulary {path} is not there")
+    return path

@@ -1,0 +1,190 @@
+"""The text that a model's prompts need: which sentences and heads are missing, and one pass that makes them.
+
+Rows of `text` are shared by every prompt set and by captions: a sentence is encoded once. A head is made from the
+float32 features of its sentences at the time they are encoded, never from the stored halves. No image is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cache.commits import RowFailure
+from cache.key import head_id, pack_id, text_id
+from cache.packs import PACK_SIZE, write_pack
+from cache.reader import Reader, State
+from cache.spaces import Space
+from cache.texts import ClassList, Prompts, sentences_of, write_text
+from cache.writing import Stage
+from cache.zero_shot import class_weights
+from manifests.errors import AssayError
+
+from .backbones.protocol import TextTower
+
+Pairs = Sequence[tuple[Prompts, ClassList]]
+
+TEXT_KINDS = ("text", "heads")
+
+
+@dataclass(frozen=True, slots=True)
+class HeadJob:
+    """One head to make: a prompt set over a class list."""
+
+    prompts: Prompts
+    classes: ClassList
+
+    @property
+    def item(self) -> str:
+        """The head's id."""
+        return head_id(self.classes.id, self.prompts.id)
+
+    @property
+    def pack(self) -> str:
+        """Its pack: a head stands alone."""
+        return pack_id([self.item])
+
+
+@dataclass(frozen=True, slots=True)
+class TextWork:
+    """What the prompts of one model on one dataset ask of its text tower.
+
+    asked
+        Every head that was asked for, whether it is there or not.
+    packs
+        Text packs that hold the sentences, stored and new.
+    new
+        Text packs to fill: pack id -> its sentences in order.
+    heads
+        Heads to make.
+    lost
+        Kind and pack of what has a record and no data.
+    """
+
+    asked: tuple[HeadJob, ...] = ()
+    packs: tuple[str, ...] = ()
+    new: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    heads: tuple[HeadJob, ...] = ()
+    lost: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Every sentence that has to be encoded, once."""
+        of_heads = (s for job in self.heads for group in sentences_of(job.prompts, job.classes) for s in group)
+        return tuple(dict.fromkeys([*(s for strings in self.new.values() for s in strings), *of_heads]))
+
+    @property
+    def extra(self) -> dict[str, tuple[str, ...]]:
+        """The packs of a request."""
+        return {"text": self.packs, "heads": tuple(job.pack for job in self.asked)} if self.asked else {}
+
+
+def plan_text(reader: Reader, space: Space, pairs: Pairs, pack_size: int = PACK_SIZE) -> TextWork:
+    """Compare the sentences and heads of prompt sets with what a space has.
+
+    Parameters
+    ----------
+    pack_size
+        Most sentences of a new pack.
+
+    Raises
+    ------
+    UsageError
+        When a prompt set has no sentence for a class.
+    """
+    asked = tuple(HeadJob(prompts, classes) for prompts, classes in pairs)
+    wanted = dict.fromkeys(s for job in asked for group in sentences_of(job.prompts, job.classes) for s in group)
+    ids = {text_id(sentence): sentence for sentence in wanted}
+    stored: dict[str, str] = {}
+    lost: dict[str, str] = {}
+    for pack in reader.committed("text", space.label):
+        here = reader.state(reader.unit("text", space, pack)) is State.HERE
+        for item in reader.pack(pack).items:
+            if item in ids:
+                (stored if here else lost).setdefault(item, pack)
+    missing = [item for item in ids if item not in stored and item not in lost]
+    cut = [missing[at : at + pack_size] for at in range(0, len(missing), pack_size)]
+    new = {pack_id(part): tuple(ids[item] for item in part) for part in cut}
+    states = {job.pack: reader.state(reader.unit("heads", space, job.pack)) for job in asked}
+    gone = dict.fromkeys(pack for item, pack in lost.items() if item not in stored)
+    return TextWork(
+        asked=asked,
+        packs=tuple(dict.fromkeys([*(stored[item] for item in ids if item in stored), *gone, *new])),
+        new=new,
+        heads=tuple(job for job in asked if states[job.pack] is State.ABSENT),
+        lost=(
+            *(("text", pack) for pack in gone),
+            *(("heads", job.pack) for job in asked if states[job.pack] is State.LOST),
+        ),
+    )
+
+
+def write_words(staged: Stage, work: TextWork) -> None:
+    """Store class lists, prompt sets and packs, before the request that names them."""
+    for job in work.asked:
+        write_text(staged, job.classes)
+        write_text(staged, job.prompts)
+        write_pack(staged, "head", _pack_table([job.item], [0]))
+    for strings in work.new.values():
+        write_pack(staged, "text", _pack_table([text_id(s) for s in strings], [len(s.encode()) for s in strings]))
+
+
+def _pack_table(items: Sequence[str], sizes: Sequence[int]) -> pl.DataFrame:
+    n = len(items)
+    return pl.DataFrame(
+        {"item_id": items, "nbytes": sizes, "width": [0] * n, "height": [0] * n, "format": ["text"] * n},
+        schema={"item_id": pl.String, "nbytes": pl.Int64, "width": pl.Int32, "height": pl.Int32, "format": pl.String},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Numbers of one unit, ready to be committed."""
+
+    kind: str
+    pack: str
+    values: NDArray[np.float16] | NDArray[np.float32]
+    failures: tuple[RowFailure, ...] = ()
+
+
+def encode_text(work: TextWork, features: NDArray[np.float32]) -> Iterator[Encoded]:
+    """Yield the units of a text work from the features of its sentences.
+
+    Parameters
+    ----------
+    features
+        `(n, d)` float32 features of `work.sentences`, un-normalised.
+
+    Yields
+    ------
+    Encoded
+        `text`: `(rows, d)` float16, un-normalised; `heads`: `(1, d, c)` float32.
+
+    Raises
+    ------
+    AssayError
+        When a sentence that a head needs has no finite features.
+    """
+    row = {sentence: at for at, sentence in enumerate(work.sentences)}
+    for pack, strings in work.new.items():
+        with np.errstate(over="ignore"):
+            values = features[[row[sentence] for sentence in strings]].astype(np.float16)
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        why = "the text tower's output overflows float16"
+        failures = tuple(RowFailure(int(at), text_id(strings[at]), "not_finite", why) for at in bad)
+        yield Encoded("text", pack, values, failures)
+    for job in work.heads:
+        groups = [[row[sentence] for sentence in group] for group in sentences_of(job.prompts, job.classes)]
+        try:
+            weights = class_weights(features, groups)
+        except ValueError as error:
+            raise AssayError(f"prompts {job.prompts.name} make no head: {error}") from None
+        yield Encoded("heads", job.pack, weights[None])
+
+
+def head_stats(tower: TextTower) -> dict[str, float]:
+    """Return what turns cosines into logits, as it is stored beside text and heads."""
+    return {"logit_scale": tower.logit_scale, "logit_bias": tower.logit_bias}
