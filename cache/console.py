@@ -34,6 +34,7 @@ class Options:
 
     store: Annotated[Path | None, Parameter(help="The store; else $ASSAY_STORE, else ./store.")] = None
     manifests: Annotated[Path | None, Parameter(help="A folder of your own manifests; also $ASSAY_MANIFESTS.")] = None
+    config: Annotated[Path | None, Parameter(help="TOML with a table a command; the command line wins.")] = None
     json: Annotated[bool, Parameter(negative="", help="Print JSON on stdout.")] = False
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="Errors only.")] = False
     verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="", help="More on stderr.")] = False
@@ -76,7 +77,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_jso
 
 def make_app(name: str, summary: str) -> App:
     """Return an application with the options' conventions."""
-    return App(name=name, help=summary, version_flags=["--version"], version=_version, help_format="markdown")
+    return App(name=name, help=summary, version_flags=["--version"], version=_version, help_format="plaintext")
 
 
 def _version() -> str:

@@ -88,13 +88,14 @@ def index(store: Store, catalogue: Catalogue, request: IndexRequest) -> IndexRep
     found = list(_entries(request))
     entries = [item for item in found if isinstance(item, Entry)]
     refused = [item for item in found if isinstance(item, Refused)]
-    if request.limit is not None:
-        entries = entries[: request.limit]
     if not entries:
         raise UsageError(f"no images found in {request.root or request.listing}; refused {len(refused)}.")
     manifest = catalogue.datasets.get(request.dataset)
     space = request.label_space or (manifest.label_space if manifest is not None else "")
+    # Before the cut: a dataset's own classes are those of the whole folder, else a part of it would be an easier test.
     labels = assign(entries, catalogue.labels, space)
+    if request.limit is not None:
+        entries = entries[: request.limit]
     ids, tables, hashed = _identify(store, entries, request)
     refused += [Refused(e.sample, "cannot be read") for e, i in zip(entries, ids, strict=True) if i is None]
     keep = [at for at, image in enumerate(ids) if image is not None]
@@ -193,17 +194,20 @@ def _identify(store: Store, entries: Sequence[Entry], request: IndexRequest) -> 
             True,
         )
 
-    with ThreadPoolExecutor(max_workers=max(1, request.threads)) as pool:
-        # A bounded window, so that 100,000 small files do not become 100,000 waiting tasks.
-        for start in range(0, len(entries), 1024):
-            for note, new in pool.map(look, entries[start : start + 1024]):
-                ids.append(None if note is None else note.image_id)
-                if note is not None:
-                    seen.add(note)
-                    if new:
-                        sources.add(note)
-                        hashed += 1
-    sources.flush()
+    try:
+        with ThreadPoolExecutor(max_workers=max(1, request.threads)) as pool:
+            # A bounded window, so that 100,000 small files do not become 100,000 waiting tasks.
+            for start in range(0, len(entries), 1024):
+                for note, new in pool.map(look, entries[start : start + 1024]):
+                    ids.append(None if note is None else note.image_id)
+                    if note is not None:
+                        seen.add(note)
+                        if new:
+                            sources.add(note)
+                            hashed += 1
+    finally:
+        # An interrupt loses nothing that was hashed.
+        sources.flush()
     return ids, seen, hashed
 
 

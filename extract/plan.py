@@ -6,7 +6,7 @@ Reads commits, writes nothing. A plan is the same list that `run` works through.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cache.errors import UsageError
@@ -54,6 +54,11 @@ class UnitPlan:
     lost: tuple[str, ...] = ()
     """Kinds whose record is here and whose data are gone; `assay-cache repair` frees them."""
 
+    def joined(self, other: UnitPlan) -> UnitPlan:
+        """Return the one pass that yields what this unit and another plan of it ask for."""
+        kinds = tuple(kind for kind in IMAGE_KINDS if kind in (*self.kinds, *other.kinds))
+        return replace(self, kinds=kinds, lost=tuple(dict.fromkeys((*self.lost, *other.lost))))
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -85,8 +90,12 @@ class Plan:
 
     @property
     def units(self) -> tuple[UnitPlan, ...]:
-        """Distinct units; two datasets may share one."""
-        return tuple(dict.fromkeys(unit for work in self.works for unit in work.units))
+        """Distinct units; two datasets may share one, and then it yields the kinds of both."""
+        found: dict[tuple[str, str], UnitPlan] = {}
+        for unit in (unit for work in self.works for unit in work.units):
+            known = found.get((unit.space, unit.pack))
+            found[unit.space, unit.pack] = unit if known is None else known.joined(unit)
+        return tuple(found.values())
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""

@@ -48,6 +48,9 @@ class Price:
 
     items: tuple[Item, ...]
     remarks: tuple[str, ...]
+    units: int
+    computed: int
+    """Distinct units and images: what two datasets share is computed once."""
 
     def rows(self) -> list[dict[str, Any]]:
         """Return rows for people."""
@@ -68,8 +71,8 @@ class Price:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
-            "units": sum(item.units for item in self.items),
-            "images_computed": sum(item.computed for item in self.items),
+            "units": self.units,
+            "images_computed": self.computed,
             "works": [
                 {
                     "model": item.model,
@@ -129,7 +132,8 @@ def price(
                 f"{item.model} on {item.dataset}: its packs hold {item.computed} images for {item.needed} needed; "
                 "`assay-extract index ... --packs own` would cut packs of its own"
             )
-    return Price(tuple(items), tuple(remarks))
+    units = plan.units
+    return Price(tuple(items), tuple(remarks), len(units), sum(unit.images for unit in units))
 
 
 def _from_requests(store: Store, models: Sequence[str], datasets: Sequence[str], kinds: Sequence[str]) -> list[Item]:

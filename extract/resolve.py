@@ -6,6 +6,7 @@ Manifest ids, globs over them, and ad hoc `timm:<arch>` or `open_clip:<arch>/<ta
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,10 @@ from .backbones.protocol import Backbone
 from .classes import class_list
 from .plan import Candidate
 from .weights import Memo
+
+log = logging.getLogger("assay")
+
+_USUAL = "imagenet-1k"
 
 AD_HOC = ("timm:", "open_clip:")
 
@@ -129,7 +134,7 @@ def _ad_hoc(pattern: str, choice: Choice) -> Named:
         arch=arch,
         weights=weights,
         facts={"group": group},
-        label_space="" if library == "open_clip" else "imagenet-1k",
+        label_space="",
     )
 
 
@@ -146,6 +151,10 @@ def candidate(catalogue: Catalogue, named: Named, choice: Choice, memo: Memo) ->
         classes = class_list(catalogue.labels[named.label_space])
     backbone = _backbone(named, choice, classes, memo)
     count = backbone.class_count()
+    if classes is None and count == len(catalogue.labels[_USUAL].keys):
+        # An ad hoc classifier of this width is taken for what such checkpoints are; --classes says otherwise.
+        log.info("%s has %d logit columns: taken for %s", named.name, count, _USUAL)
+        classes = class_list(catalogue.labels[_USUAL])
     if count and classes is not None and count != len(classes.keys):
         raise UsageError(
             f"{named.name} has {count} logit columns, but {len(classes.keys)} classes were expected "

@@ -18,14 +18,14 @@ from cache.commits import Outcome, RowFailure, Unit, write_commit
 from cache.errors import IncompleteError
 from cache.reader import Reader
 from cache.requests import describe, write_request
-from cache.runs import new_run_id, write_end, write_start
+from cache.runs import named_requests, new_run_id, write_end, write_start
 from cache.segments import Compression, array_segments
 from cache.spaces import write_space
 from cache.store import Store
 from cache.texts import write_text
 
 from .backbones.protocol import Backbone
-from .plan import Plan, UnitPlan, Work
+from .plan import Plan, UnitPlan
 from .progress import Meter, meter
 from .sources import Sources
 from .unit import Settings, compute_unit
@@ -115,8 +115,9 @@ class Worker:
     def work(self, backbone: Backbone, unit: UnitPlan, shown: Meter) -> Receipt:
         """Compute and commit one unit."""
         start = time.monotonic()
-        self.load(backbone)
         items = self.reader.pack(unit.pack).items
+        self._refuse_absent(unit, items)
+        self.load(backbone)
         done = 0
 
         def advance(rows: int) -> None:
@@ -142,6 +143,14 @@ class Worker:
         failures = {failure.row: failure for kind in unit.kinds for failure in result.failures[kind]}
         return Receipt(unit, outcomes, tuple(failures.values()), time.monotonic() - start, differences)
 
+    def _refuse_absent(self, unit: UnitPlan, items: Sequence[str]) -> None:
+        # A folder that is not mounted, or indexed on another machine: rows without numbers would be there for good.
+        if not any(self.store.disk.status(path) for item in items for path in self.sources.paths(item)):
+            raise IncompleteError(
+                f"not one of the {len(items)} images of pack {unit.pack[:16]} is on this machine where it was indexed. "
+                "Mount or copy the folder again; if it moved, `assay-extract index DATASET --root DIR` finds it there."
+            )
+
     def _difference(self, place: Unit, ours: np.ndarray[Any, Any]) -> float:
         largest = 0.0
         for start, theirs in Reader(self.store).segments(place):
@@ -161,7 +170,6 @@ def run_plan(store: Store, plan: Plan, settings: Settings, compress: Compression
     """
     _refuse_lost(plan)
     run = new_run_id(store.disk)
-    before = store.requests().digests
     for work in plan.works:
         with store.stage() as staged:
             if work.candidate.classes is not None:
@@ -174,7 +182,7 @@ def run_plan(store: Store, plan: Plan, settings: Settings, compress: Compression
                 work.candidate.name, work.view.name, describe([work.request, *work.other_bindings]),
             )  # fmt: skip
     store.forget()
-    if not plan.units and store.requests().digests == before:
+    if not plan.units and {work.request.digest for work in plan.works} <= named_requests(store.disk, store.layout):
         return RunReport("", (), 0)
     with store.stage() as staged:
         write_start(staged, run, [work.request.digest for work in plan.works], _settings(settings))
@@ -183,8 +191,8 @@ def run_plan(store: Store, plan: Plan, settings: Settings, compress: Compression
     try:
         total = sum(unit.images for unit in plan.units)
         with meter("extracting", total) as shown:
-            for work, unit in _in_order(plan.works):
-                receipts.append(worker.work(work.candidate.backbone, unit, shown))
+            for backbone, unit in _in_order(plan):
+                receipts.append(worker.work(backbone, unit, shown))
     finally:
         worker.close()
         report = RunReport(run, tuple(receipts), worker.constructed)
@@ -206,12 +214,14 @@ def _refuse_lost(plan: Plan) -> None:
         )
 
 
-def _in_order(works: Sequence[Work]) -> Iterator[tuple[Work, UnitPlan]]:
+def _in_order(plan: Plan) -> Iterator[tuple[Backbone, UnitPlan]]:
     """Yield every distinct unit once, the units of one space together: one model load a space."""
-    seen: set[tuple[str, str]] = set()
-    by_space = sorted(range(len(works)), key=lambda at: [w.space.id for w in works].index(works[at].space.id))
-    for at in by_space:
-        for unit in works[at].units:
-            if (unit.space, unit.pack) not in seen:
-                seen.add((unit.space, unit.pack))
-                yield works[at], unit
+    units: dict[str, list[UnitPlan]] = {}
+    for unit in plan.units:
+        units.setdefault(unit.space, []).append(unit)
+    backbones: dict[str, Backbone] = {}
+    for work in plan.works:
+        backbones.setdefault(work.request.space, work.candidate.backbone)
+    for space, of_space in units.items():
+        for unit in of_space:
+            yield backbones[space], unit

@@ -122,10 +122,10 @@ class Memo:
         self._store = store
         self._folder = store.layout.local / "memo"
 
-    def _path(self, key: str) -> Path:
-        return self._folder / f"{digest('memo', key)}.json"
+    def _path(self, key: tuple[Any, ...]) -> Path:
+        return self._folder / f"{digest('memo', list(key))}.json"
 
-    def get(self, key: str) -> Any | None:
+    def get(self, key: tuple[Any, ...]) -> Any | None:
         """Return a fact, or None where it is not known or its note cannot be read."""
         path = self._path(key)
         if self._store.disk.status(path) is None:
@@ -137,15 +137,15 @@ class Memo:
             return None
         return value if check == _check(key, value) else None
 
-    def put(self, key: str, value: Any) -> None:
+    def put(self, key: tuple[Any, ...], value: Any) -> None:
         """Remember a fact."""
         disk = self._store.disk
         disk.make_folder(self._folder)
         part = self._folder / f"{disk.fresh_name()}.tmp"
-        note = {"key": key, "value": value, "check": _check(key, value)}
+        note = {"key": list(key), "value": value, "check": _check(key, value)}
         disk.write_new(part, json.dumps(note).encode())
         disk.replace(part, self._path(key))
 
 
-def _check(key: str, value: Any) -> str:
-    return hashlib.sha256(canonical_json([key, value])).hexdigest()
+def _check(key: tuple[Any, ...], value: Any) -> str:
+    return hashlib.sha256(canonical_json([list(key), value])).hexdigest()

@@ -56,11 +56,14 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
 def image_files(root: Path, follow_links: bool) -> Iterator[Path | Refused]:
     """Yield the image files below a folder in natural order; links that leave it are refused unless wanted."""
     inside = root.resolve()
-    for path in _walk(root):
-        if path.suffix.lower() not in SUFFIXES:
+    for path in _walk(root, None if follow_links else inside, frozenset({inside})):
+        leaves = not follow_links and not path.resolve().is_relative_to(inside)
+        if path.suffix.lower() not in SUFFIXES and not (leaves and path.is_dir()):
             continue
         sample = path.relative_to(root).as_posix()
-        if not follow_links and not path.resolve().is_relative_to(inside):
+        if not _is_text(sample):
+            yield Refused(sample.encode("utf-8", "replace").decode(), "its name is not valid Unicode; rename it")
+        elif leaves:
             yield Refused(sample, "a link that leaves --root (--follow-links takes such files)")
         elif not path.is_file():
             yield Refused(sample, "not a file that can be opened")
@@ -68,14 +71,25 @@ def image_files(root: Path, follow_links: bool) -> Iterator[Path | Refused]:
             yield path
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))
-    for entry in entries:
+def _is_text(name: str) -> bool:
+    # Linux takes any bytes for a name; the store keeps names as UTF-8.
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _walk(folder: Path, inside: Path | None, above: frozenset[Path]) -> Iterator[Path]:
+    """Yield the files below a folder, and linked folders that leave `inside`, which are not entered."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name)):
         path = Path(entry.path)
-        # A linked folder is walked only where it cannot loop; its files are judged one by one above.
-        if entry.is_dir() and not (
-            entry.is_symlink() and path.resolve() in (folder.resolve(), *folder.resolve().parents)
-        ):
-            yield from _walk(path)
-        elif not entry.is_dir():
+        if not entry.is_dir():
             yield path
+            continue
+        real = path.resolve()
+        if inside is not None and not real.is_relative_to(inside):
+            yield path
+        elif real not in above:
+            # A link to a folder that is being walked already would go round for ever.
+            yield from _walk(path, inside, above | {real})

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.errors import UsageError
 
 CLASS_COLUMNS = ("class_index", "wnid", "label")
+RESERVED = ("sample", "image_id")
+"""Columns of every dataset version, which a file of labels may not replace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,13 @@ def read_labels(path: Path, need_class: bool = True) -> dict[str, LabelRow]:
             f"{path}: expected the columns `file` and one of {', '.join(CLASS_COLUMNS)}; "
             f"got {', '.join(columns) or 'none'}"
         )
+    if taken := [name for name in columns if name in RESERVED and name != name_column]:
+        raise UsageError(
+            f"{path}: the column {taken[0]!r} has a meaning of its own in every dataset; call yours something else"
+        )
     rows: dict[str, LabelRow] = {}
     problems = []
-    for row in reader:
+    for row in _rows(reader, path):
         name = (row.get(name_column) or "").strip()
         keys = {column: value.strip() for column in class_columns if (value := row.get(column)) and value.strip()}
         if not name:
@@ -63,3 +69,10 @@ def read_labels(path: Path, need_class: bool = True) -> dict[str, LabelRow]:
     if problems or not rows:
         raise UsageError(f"{path}: " + ("; ".join(problems[:20]) if problems else "it has a header and no rows"))
     return rows
+
+
+def _rows(reader: csv.DictReader[str], path: Path) -> Iterator[dict[str, str | None]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise UsageError(f"{path}: line {reader.line_num} is not CSV ({error})") from error
