@@ -92,7 +92,9 @@ class Known:
             return (pattern,)
         found = matching(here, pattern) or matching(listed, pattern) if is_glob(pattern) else ()
         if not found:
-            raise UsageError(f"known neither to the store nor to the manifests: {no_match(here | listed, pattern, what)}")
+            raise UsageError(
+                f"known neither to the store nor to the manifests: {no_match(here | listed, pattern, what)}"
+            )
         return found
 
     def here(self, what: str) -> tuple[str, ...]:
@@ -201,8 +203,8 @@ def _limited(known: Known, ask: Ask, pairs: Collection[Pair]) -> list[Pair]:
             if not found:
                 known.meant(what, pattern)
                 raise UsageError(
-                    f"--{what.removesuffix('s')} {pattern} is not in study {ask.study.id if ask.study else ''}; it holds "
-                    f"{', '.join(sorted(inside)) or 'none'}"
+                    f"--{what.removesuffix('s')} {pattern} is not in study {ask.study.id if ask.study else ''}; "
+                    f"it holds {', '.join(sorted(inside)) or 'none'}"
                 )
             chosen.update(found)
         left = [pair for pair in left if pair[at] in chosen]
@@ -233,7 +235,9 @@ def roles(known: Known, ask: Ask, wanted: Sequence[Wanted]) -> Roles:
         raise UsageError("--ood-dataset needs --id-dataset NAME, the set that counts as in-distribution.")
     inside = ask.id_dataset or IN_DISTRIBUTION
     if inside in ask.ood_datasets:
-        raise UsageError(f"{inside} cannot be in-distribution and out of it; --id-dataset and --ood-dataset both name it.")
+        raise UsageError(
+            f"{inside} cannot be in-distribution and out of it; --id-dataset and --ood-dataset both name it."
+        )
     listed = known.catalogue.datasets
     by_role = {name for name in present if name in listed and listed[name].role == "ood" and name != inside}
     return Roles(inside, frozenset(ask.ood_datasets or by_role))

@@ -7,7 +7,7 @@ mends it; it is never left out in silence.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cache.bindings import Binding, asked_pairs, bind, check_explained
 from cache.errors import UsageError
@@ -15,13 +15,15 @@ from cache.key import head_id, pack_id
 from cache.reader import Reader, State
 from cache.requests import Request
 from cache.store import Store
-from cache.texts import read_prompts
+from cache.stored_text import text_parents
+from cache.texts import ClassList, Prompts, read_classes, read_prompts
 from cache.views import View
 from manifests.canonical import digest
 from manifests.catalogue import Catalogue
 from manifests.selection import is_glob, matching
 
 from .asked import Ask, Known, Roles, Wanted, roles, wanted_pairs
+from .prompt_sets import FromFiles, by_content, read_files
 from .scores import scores_space, usable
 
 
@@ -39,6 +41,8 @@ class Cell:
         Segment ids of the data of each pack, and of the head.
     from_scores
         Packs whose data are gone and whose stored scores still answer for some metrics.
+    words
+        Prompts and classes of a head that is not stored and is made of stored sentences.
     """
 
     binding: Binding
@@ -50,6 +54,7 @@ class Cell:
     inputs: str
     parents: Mapping[str, tuple[str, ...]]
     from_scores: frozenset[str] = frozenset()
+    words: tuple[Prompts, ClassList] | None = None
 
     @property
     def kind(self) -> str:
@@ -90,11 +95,17 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _HeadChoice:
-    """One way to get logits: a stored head (empty for stored logits), its prompt set, its class list."""
+    """One way to get logits: a head (empty for stored logits), its prompt set, its class list.
+
+    words, parents
+        For a head that is not stored: what it is made of, and the text segments that hold it.
+    """
 
     head: str
     prompt_set: str
     classes: str
+    words: tuple[Prompts, ClassList] | None = None
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -107,6 +118,7 @@ class _Search:
     asked: Mapping[tuple[str, str], tuple[Request, ...]]
     known: Known
     roles: Roles
+    files: FromFiles
     bindings: dict[tuple[str, str], Binding] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
@@ -141,12 +153,14 @@ def find_cells(store: Store, reader: Reader, catalogue: Catalogue, ask: Ask) -> 
         When the store contradicts itself.
     """
     check_explained(store)
+    catalogue, options, files = read_files(catalogue, ask.prompts)
+    ask = replace(ask, prompts=options)
     asked = asked_pairs(store)
     texts = {prompts for requests in asked.values() for request in requests for prompts, _ in request.heads}
     prompt_names = {read_prompts(store.disk, store.layout, prompts).name for prompts in texts}
     known = Known(asked, store.datasets(), prompt_names, catalogue)
     wanted = wanted_pairs(known, ask)
-    search = _Search(store, reader, ask, asked, known, roles(known, ask, wanted))
+    search = _Search(store, reader, ask, asked, known, roles(known, ask, wanted), files)
     for one in wanted:
         if (one.model, one.dataset) in asked:
             _bound(search, one)
@@ -158,50 +172,106 @@ def find_cells(store: Store, reader: Reader, catalogue: Catalogue, ask: Ask) -> 
 def _never_asked(search: _Search, one: Wanted) -> Missing:
     listed = search.known.catalogue.models.get(one.model)
     zero_shot = listed is not None and not listed.label_space
-    run = f"`{_run(one.model, one.dataset, search.known.catalogue)}{_prompts(one.prompts)}`"
+    run = f"`{_run(one.model, one.dataset)}{_prompts(search, one.prompts)}`"
     if one.dataset not in search.store.datasets():
         index = f"`assay-extract index {one.dataset or 'DATASET'} --root DIR`"
         run = f"{index}, then {run}"
     return Missing(one.model, one.dataset, "embeddings" if zero_shot else "logits", "", "were never asked for", run)
 
 
-def _run(model: str, dataset: str, catalogue: Catalogue, kinds: str = "") -> str:
+def _run(model: str, dataset: str, kinds: str = "") -> str:
     command = f"assay-extract run --model {model or 'MODEL'} --dataset {dataset or 'DATASET'}"
-    if model and model not in catalogue.models and not model.startswith(("timm:", "open_clip:")):
-        # A name that was given at extraction: only its author knows what it stood for.
-        command = f"assay-extract run --model ARCHITECTURE --as {model} --dataset {dataset or 'DATASET'}"
     return f"{command} --kinds {kinds}" if kinds else command
 
 
-def _prompts(patterns: Sequence[str]) -> str:
-    return "".join(f" --prompts {pattern}" for pattern in patterns)
+def _prompts(search: _Search, patterns: Sequence[str]) -> str:
+    return "".join(f" --prompts {search.files.option(pattern)}" for pattern in patterns)
 
 
 def _bound(search: _Search, one: Wanted) -> None:
     """Judge every head of a pair that is bound."""
     binding = search.binding(one.model, one.dataset)
     source = _source_of_heads(search, binding)
-    heads = _heads(search, source, search.view(source.dataset).classes)
-    chosen = [
-        head for head in heads if not one.prompts or any(_is(head.prompt_set, pattern) for pattern in one.prompts)
-    ]
+    chosen: list[_HeadChoice] = []
     if source.heads:
-        for pattern in one.prompts:
-            if not any(_is(head.prompt_set, pattern) for head in heads):
-                remedy = f"`{_run(one.model, one.dataset, search.known.catalogue)}{_prompts([pattern])}`"
-                search.missing.append(Missing(one.model, one.dataset, "heads", pattern, State.ABSENT.value, remedy))
+        chosen, lacking = _choose(search, source, one.prompts)
+        for pattern in lacking:
+            search.missing.append(_missing_head(search, one, pattern))
     elif "logits" in binding.kinds:
         chosen = [_HeadChoice("", "", binding.classes)]
+    elif _speaks(search, binding) and (one.named or one.prompts):
+        search.missing += [_missing_head(search, one, pattern) for pattern in one.prompts or ("",)]
     elif one.named:
-        remedy = f"`{_run(one.model, one.dataset, search.known.catalogue, 'logits')}`"
+        remedy = f"`{_run(one.model, one.dataset, 'logits')}`"
         search.missing.append(Missing(one.model, one.dataset, "logits", "", "were never asked for", remedy))
     else:
         search.notes.append(
-            f"{one.model} on {one.dataset} was extracted without logits and without prompts ({', '.join(binding.kinds)}), "
-            "so it has no metrics here."
+            f"{one.model} on {one.dataset} was extracted without logits and without prompts "
+            f"({', '.join(binding.kinds)}), so it has no metrics here."
         )
     for head in chosen:
         _judge(search, binding, head)
+
+
+def _speaks(search: _Search, binding: Binding) -> bool:
+    return "text" in search.store.space(binding.label).identity
+
+
+def _missing_head(search: _Search, one: Wanted, pattern: str) -> Missing:
+    run = _text_run(search, search.binding(one.model, one.dataset), [pattern] if pattern else [])
+    return Missing(one.model, one.dataset, "heads", pattern, State.ABSENT.value, f"`{run}`")
+
+
+def _text_run(search: _Search, binding: Binding, patterns: Sequence[str]) -> str:
+    """Return the command that encodes prompts; it reads no image."""
+    said = str(search.store.space(binding.label).provenance.get("weights", ""))
+    # What does not follow from the model's name.
+    weights = f" --weights {said.removeprefix('file ')}" if said.startswith(("random:", "hf-hub:", "file ")) else ""
+    return f"{_run(binding.model, binding.dataset, 'text')}{_prompts(search, patterns)}{weights}"
+
+
+def _choose(search: _Search, binding: Binding, patterns: Sequence[str]) -> tuple[list[_HeadChoice], list[str]]:
+    """Return the heads that patterns of prompt sets mean, stored ones first, and the patterns that mean none."""
+    stored = _heads(search, binding, search.view(binding.dataset).classes)
+    if not patterns:
+        return stored, []
+    chosen: dict[str, _HeadChoice] = {}
+    lacking = []
+    for pattern in patterns:
+        file = search.files.sets.get(pattern)
+        found = [head for head in stored if _is(head.prompt_set, pattern)]
+        if file is not None:
+            # A file is its content, whatever a stored set of the same name holds.
+            found = [head for head in found if head.head == head_id(head.classes, file.id)]
+        found = found or _from_words(search, binding, pattern)
+        chosen |= {head.head: head for head in found}
+        lacking += [] if found else [pattern]
+    return list(chosen.values()), lacking
+
+
+def _from_words(search: _Search, binding: Binding, pattern: str) -> list[_HeadChoice]:
+    """Return heads of prompt sets that were never asked of a model, all of whose sentences are stored."""
+    catalogue, store = search.known.catalogue, search.store
+    lists = {classes for _, classes in binding.heads}
+    own = search.view(binding.dataset).classes
+    if own in lists:
+        lists = {own}
+    found = []
+    for name in matching(catalogue.prompts, pattern) if is_glob(pattern) else (pattern,):
+        prompts = by_content(catalogue, search.files, name)
+        if prompts is None or len(lists) != 1:
+            continue
+        classes = read_classes(store.disk, store.layout, *lists)
+        parents = text_parents(search.reader, store.space(binding.label), prompts, classes)
+        if parents is not None:
+            words = (prompts, classes)
+            found.append(_HeadChoice(head_id(classes.id, prompts.id), name, classes.id, words, parents))
+            run = _text_run(search, binding, [name])
+            search.notes.append(
+                f"the head of {name} for {binding.model} is made here of stored sentences, which are float16; `{run}` "
+                "stores one of float32."
+            )
+    return found
 
 
 def _is(name: str, pattern: str) -> bool:
@@ -232,7 +302,7 @@ def _heads(search: _Search, binding: Binding, view_classes: str) -> list[_HeadCh
         meant = [pair for pair in pairs if pair[1] == view_classes] or pairs
         if len(meant) > 1:
             raise UsageError(
-                f"{binding.model} on {binding.dataset} has {len(meant)} heads for prompts named {name!r}, expected one: "
+                f"{binding.model} on {binding.dataset} has {len(meant)} heads for prompts {name!r}, expected one: "
                 f"{', '.join(f'prompts {p[:16]} over classes {c[:16]}' for p, c in meant)}. Give them two names, or "
                 "unbind a request with `assay-cache retire`."
             )
@@ -249,7 +319,7 @@ def _judge(search: _Search, binding: Binding, head: _HeadChoice) -> None:
     packs = reader.needed_packs(view)
     units = {pack: reader.unit(kind, space, pack) for pack in packs}
     states = {pack: reader.state(unit) for pack, unit in units.items()}
-    head_ids, head_state = _head_state(reader, binding, head.head)
+    head_ids, head_state = (head.parents, State.HERE) if head.words else _head_state(reader, binding, head.head)
     parents = {pack: (*_segment_ids(reader, kind, binding, pack), *head_ids) for pack in packs}
     lacking = {pack for pack, state in states.items() if state is not State.HERE or head_state is not State.HERE}
     scored = scores_space(space, head.head)
@@ -288,6 +358,7 @@ def _judge(search: _Search, binding: Binding, head: _HeadChoice) -> None:
             inputs=inputs,
             parents=parents,
             from_scores=frozenset(lacking) if covered else frozenset(),
+            words=head.words,
         )
     )
 
@@ -321,10 +392,9 @@ def _list_missing(
     head_state: State,
     after: str,
 ) -> None:
-    catalogue = search.known.catalogue
     kind = "embeddings" if head.head else "logits"
-    run = _run(binding.model, binding.dataset, catalogue, "" if head.head else kind)
-    run += _prompts([head.prompt_set] if head.prompt_set else [])
+    run = _run(binding.model, binding.dataset, "" if head.head else kind)
+    run += _prompts(search, [head.prompt_set] if head.prompt_set else [])
 
     def listed(what: str, state: State, count: str) -> Missing:
         remedy = f"`assay-cache repair`, then `{run}`" if state is State.LOST else f"`{run}`"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,63 +12,103 @@ from cyclopts import Parameter
 
 from cache import console
 from cache.console import Options, log, make_app, print_data, print_json, run_app
-from manifests.errors import UsageError
+from manifests.errors import AssayError, UsageError
 
 if TYPE_CHECKING:
     from cache.store import Store
 
-    from .results import OnFailure
+    from .cells import Cell
+    from .measure import Measured
     from .score import Scored
 
 app = make_app("assay-analyze", "Compute metrics, figures and reports from a store.")
 
-Many = Annotated[list[str] | None, Parameter(negative="", consume_multiple=False)]
+Names = list[str] | None
 Flag = Annotated[bool, Parameter(negative="")]
 Policy = Literal["error", "exclude", "count-wrong"]
 DEFAULT_OPTIONS = Options()
 
 
+def _many(help: str) -> Parameter:
+    return Parameter(negative="", consume_multiple=False, help=help)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which cells a command is about."""
+
+    model: Annotated[Names, _many("Models by id or glob; none means all that the store was asked for.")] = None
+    dataset: Annotated[Names, _many("Datasets by id or glob; none means all.")] = None
+    space: Annotated[Names, _many("Which space is meant where a model is bound to several.")] = None
+    prompts: Annotated[Names, _many("Prompt sets of zero-shot models; none means all that are stored.")] = None
+    study: Annotated[str, Parameter(help="What a study names, block by block.")] = ""
+    id_dataset: Annotated[str, Parameter(help="The in-distribution set of detection; else imagenet-val.")] = ""
+    ood_dataset: Annotated[Names, _many("Sets out of distribution; else those whose manifest says so.")] = None
+
+    def words(self) -> tuple[str, ...]:
+        """Return the options as they stand on a command line."""
+        repeated = (("--model", self.model), ("--dataset", self.dataset), ("--space", self.space))
+        words = [
+            word
+            for name, values in (*repeated, ("--prompts", self.prompts))
+            for one in values or ()
+            for word in (name, one)
+        ]
+        words += [
+            word
+            for name, one in (("--study", self.study), ("--id-dataset", self.id_dataset))
+            if one
+            for word in (name, one)
+        ]
+        return (*words, *(word for one in self.ood_dataset or () for word in ("--ood-dataset", one)))
+
+
+DEFAULT_SELECTION = Selection()
+
+
 def _score(
     options: Options,
-    model: list[str] | None,
-    dataset: list[str] | None,
-    space: list[str] | None,
-    prompts: list[str] | None,
-    study: str,
-    id_dataset: str,
-    ood_dataset: list[str] | None,
-    on_failure: OnFailure,
-    allow_partial: bool,
-) -> tuple[Store, Scored]:
+    selection: Selection,
+    on_failure: Policy,
+    *,
+    allow_partial: bool = False,
+    keep_scores: bool = False,
+    visitor: Callable[[Store], Callable[[Cell, Measured], None]] | None = None,
+) -> Scored:
     from cache.store import Store, store_path
     from manifests.catalogue import load, user_folders
     from manifests.selection import split_patterns
 
-    from .cells import Ask
+    from .asked import Ask
     from .score import score as do_score
 
     options.start_logging()
     store = Store(store_path(options.store))
     catalogue = load(user_folders(options.manifests, os.environ))
-    models, datasets = tuple(model or ()), tuple(dataset or ())
-    if study:
-        if study not in catalogue.studies:
-            raise UsageError(f"no study {study!r}; the manifests have {', '.join(catalogue.studies)}.")
-        blocks = catalogue.studies[study].blocks
-        models = models or tuple(name for block in blocks for name in block.models)
-        datasets = datasets or tuple(name for block in blocks for name in block.datasets)
+    if selection.study and selection.study not in catalogue.studies:
+        raise UsageError(f"no study {selection.study!r}; the manifests have {', '.join(catalogue.studies) or 'none'}.")
     ask = Ask(
-        models=models,
-        datasets=datasets,
-        spaces=tuple(space or ()),
-        prompts=split_patterns(prompts) if prompts else (),
+        models=tuple(selection.model or ()),
+        datasets=tuple(selection.dataset or ()),
+        spaces=split_patterns(selection.space) if selection.space else (),
+        prompts=tuple(selection.prompts or ()),
+        study=catalogue.studies[selection.study] if selection.study else None,
+        id_dataset=selection.id_dataset,
+        ood_datasets=split_patterns(selection.ood_dataset) if selection.ood_dataset else (),
         allow_partial=allow_partial,
     )
-    ood = split_patterns(ood_dataset) if ood_dataset else ()
-    scored = do_score(store, catalogue, ask, id_dataset=id_dataset, ood_datasets=ood, on_failure=on_failure)
+    scored = do_score(
+        store,
+        catalogue,
+        ask,
+        on_failure=on_failure,
+        keep_scores=keep_scores,
+        visit=visitor(store) if visitor else lambda cell, measured: None,
+    )
     for note in (*scored.missing, *scored.notes):
         log.warning("%s", note)
-    return store, scored
+    return scored
 
 
 def _code(scored: Scored, allow_missing: bool) -> int:
@@ -76,19 +118,19 @@ def _code(scored: Scored, allow_missing: bool) -> int:
     return 3 if scored.missing and not allow_missing else 0
 
 
+def _check_suffix(out: Path | None) -> None:
+    if out is not None and out.suffix not in (".csv", ".parquet"):
+        raise UsageError(f"--out {out}: expected a name that ends in .csv or .parquet.")
+
+
 @app.command
 def score(
     *,
-    model: Many = None,
-    dataset: Many = None,
-    space: Many = None,
-    prompts: Many = None,
-    study: str = "",
-    id_dataset: str = "",
-    ood_dataset: Many = None,
+    selection: Selection = DEFAULT_SELECTION,
     on_failure: Policy = "error",
     allow_missing: Flag = False,
     allow_partial: Flag = False,
+    no_write_scores: Flag = False,
     out: Path | None = None,
     options: Options = DEFAULT_OPTIONS,
 ) -> int:
@@ -96,40 +138,31 @@ def score(
 
     Parameters
     ----------
-    model
-        Models by id or glob; none means all.
-    dataset
-        Datasets by id or glob; none means all.
-    space
-        Which space is meant where a model is bound to several.
-    prompts
-        Prompt sets of zero-shot models; none means all that are stored.
-    study
-        What a study names.
-    id_dataset
-        The in-distribution set of detection metrics; else imagenet-val.
-    ood_dataset
-        Sets that count as out of distribution; else those whose manifest says so.
     on_failure
         What to do with images that could not be read.
     allow_missing
         Exit 0 although cells are missing; they are still listed.
     allow_partial
         Compute cells from what is here; n and n_total say how much that is.
+    no_write_scores
+        Leave the store as it is; else per-image scores are kept there, for when the logits are gone.
     out
         A .csv or .parquet file; else CSV on stdout.
     """
-    from .table import table_bytes, write_table
+    from .table import json_rows, table_bytes, write_table
 
-    if out is not None and out.suffix not in (".csv", ".parquet"):
-        raise UsageError(f"--out {out}: expected a name that ends in .csv or .parquet.")
-    _, scored = _score(options, model, dataset, space, prompts, study, id_dataset, ood_dataset, on_failure, allow_partial)
+    _check_suffix(out)
+    scored = _score(options, selection, on_failure, allow_partial=allow_partial, keep_scores=not no_write_scores)
     if out is not None:
-        about = {"missing": [str(cell) for cell in scored.missing], "failed": list(scored.failed), "notes": scored.notes}
+        about = {
+            "missing": [str(cell) for cell in scored.missing],
+            "failed": list(scored.failed),
+            "notes": list(scored.notes),
+        }
         write_table(scored.table, out, about)
         log.info("wrote %d rows to %s", scored.table.height, out)
     elif options.json:
-        print_json(scored.table.to_dicts())
+        print_json(json_rows(scored.table))
     else:
         print_data(table_bytes(scored.table, ".csv").decode())
     return _code(scored, allow_missing)
@@ -140,13 +173,10 @@ def figure(
     name: Literal["reliability", "metric-dots"],
     *,
     metric: str = "accuracy_top1",
-    model: Many = None,
-    dataset: Many = None,
-    space: Many = None,
-    prompts: Many = None,
+    selection: Selection = DEFAULT_SELECTION,
     on_failure: Policy = "error",
     allow_missing: Flag = False,
-    formats: Annotated[str, Parameter(name="--formats")] = "html,svg,png,pdf",
+    formats: str = "html,svg,png,pdf",
     out: Path = Path("figures"),
     options: Options = DEFAULT_OPTIONS,
 ) -> int:
@@ -157,54 +187,64 @@ def figure(
     name
         Which figure.
     metric
-        For metric-dots: which column value.
-    model
-        As in `score`.
-    dataset
-        As in `score`.
-    space
-        As in `score`.
-    prompts
-        As in `score`.
+        For metric-dots: which metric of the results table.
     on_failure
-        As in `score`.
+        What to do with images that could not be read.
     allow_missing
-        As in `score`.
+        Exit 0 although cells are missing; they are still listed.
     formats
         Any of html, svg, png, pdf.
     out
         The folder to write to.
     """
-    from .build_report import named
-    from .figure_data import reliability_table
+    from .build_report import Seen
+    from .figure_data import distinct_rows
     from .figures import metric_dots, reliability
     from .figures.export import export
+    from .table import INTERVALS, finite
 
-    _, scored = _score(options, model, dataset, space, prompts, "", "", None, on_failure, False)
+    if metric not in INTERVALS:
+        raise UsageError(f"--metric {metric}: expected one of {', '.join(INTERVALS)}.")
     wanted = tuple(part.strip() for part in formats.split(",") if part.strip())
-    if name == "reliability":
-        table = reliability_table(scored.measured)
-        files = export(lambda medium: reliability.chart(table, medium), table, out, name, wanted,
-                       label=reliability.describe(table) if table.height else None)  # fmt: skip
-    else:
-        table = named(scored.table.filter(scored.table["metric"] == metric))
-        files = export(lambda medium: metric_dots.chart(table, metric, medium), table, out, name, wanted,
-                       label=metric_dots.describe(table, metric) if table.height else None)  # fmt: skip
+    seen: list[Seen] = []
+
+    def visitor(store: Store) -> Callable[[Cell, Measured], None]:
+        seen.append(Seen(store))
+        return seen[0].see
+
+    scored = _score(options, selection, on_failure, visitor=visitor if name == "reliability" else None)
+    table = seen[0].bins() if seen else distinct_rows(finite(scored.table).filter(scored.table["metric"] == metric))
+    if not table.height:
+        raise _nothing_to_draw(scored, name if seen else f"{name} of {metric}")
+    try:
+        if seen:
+            files = export(lambda medium: reliability.chart(table, medium), table, out, name, wanted,
+                           label=reliability.describe(table))  # fmt: skip
+        else:
+            files = export(lambda medium: metric_dots.chart(table, metric, medium), table, out, name, wanted,
+                           label=metric_dots.describe(table, metric))  # fmt: skip
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written ({error.strerror or error}).") from error
     for file in files:
         print_data(str(file))
     return _code(scored, allow_missing)
 
 
+def _nothing_to_draw(scored: Scored, what: str) -> AssayError:
+    from cache.errors import IncompleteError
+
+    from .score import raise_failed
+
+    raise_failed(scored)
+    here = ", ".join(sorted(set(scored.table["metric"]))) or "no metric at all"
+    why = "what is missing stands above" if scored.missing else "it needs labelled images, or sets out of distribution"
+    return IncompleteError(f"nothing to draw for {what}: the cells that are here give {here}; {why}.")
+
+
 @app.command
 def report(
     *,
-    model: Many = None,
-    dataset: Many = None,
-    space: Many = None,
-    prompts: Many = None,
-    study: str = "",
-    id_dataset: str = "",
-    ood_dataset: Many = None,
+    selection: Selection = DEFAULT_SELECTION,
     on_failure: Policy = "exclude",
     strict: Flag = False,
     out: Path = Path("report"),
@@ -214,32 +254,24 @@ def report(
 
     Parameters
     ----------
-    model
-        As in `score`.
-    dataset
-        As in `score`.
-    space
-        As in `score`.
-    prompts
-        As in `score`.
-    study
-        As in `score`.
-    id_dataset
-        As in `score`.
-    ood_dataset
-        As in `score`.
     on_failure
-        As in `score`; a page leaves unreadable images out and says so.
+        What to do with images that could not be read; a page leaves them out and says so.
     strict
         Exit 3 when something asked for is missing.
     out
         The folder to write to: report.html, results.csv and .parquet, and each figure as SVG, PNG, PDF.
     """
-    from .build_report import build_report, write_report
+    from .build_report import Seen, build_report, write_report
 
-    store, scored = _score(options, model, dataset, space, prompts, study, id_dataset, ood_dataset, on_failure, False)
-    page = build_report(store, scored, "assay-analyze report")
-    for file in write_report(page, scored, out):
+    seen: list[Seen] = []
+
+    def visitor(store: Store) -> Callable[[Cell, Measured], None]:
+        seen.append(Seen(store))
+        return seen[0].see
+
+    scored = _score(options, selection, on_failure, visitor=visitor)
+    page = build_report(scored, seen[0], (*selection.words(), "--on-failure", on_failure))
+    for file in write_report(page, scored, seen[0], out):
         print_data(str(file))
     return _code(scored, not strict)
 
@@ -247,10 +279,7 @@ def report(
 @app.command
 def export(
     *,
-    model: Many = None,
-    dataset: Many = None,
-    space: Many = None,
-    prompts: Many = None,
+    selection: Selection = DEFAULT_SELECTION,
     allow_missing: Flag = False,
     out: Path = Path("predictions.parquet"),
     options: Options = DEFAULT_OPTIONS,
@@ -259,27 +288,24 @@ def export(
 
     Parameters
     ----------
-    model
-        As in `score`.
-    dataset
-        As in `score`.
-    space
-        As in `score`.
-    prompts
-        As in `score`.
     allow_missing
-        As in `score`.
+        Exit 0 although cells are missing; they are still listed.
     out
         A .csv or .parquet file.
     """
-    from .figure_data import predictions_table
+    import polars as pl
+
+    from .figure_data import PREDICTIONS, predictions_rows
     from .table import write_table
 
-    if out.suffix not in (".csv", ".parquet"):
-        raise UsageError(f"--out {out}: expected a name that ends in .csv or .parquet.")
-    store, scored = _score(options, model, dataset, space, prompts, "", "", None, "exclude", False)
-    table = predictions_table(store, scored.measured)
-    write_table(table, out, {})
+    _check_suffix(out)
+    parts = [pl.DataFrame(schema=PREDICTIONS)]
+
+    def visitor(store: Store) -> Callable[[Cell, Measured], None]:
+        return lambda cell, measured: parts.append(predictions_rows(store, cell, measured))
+
+    scored = _score(options, selection, "exclude", visitor=visitor)
+    write_table(pl.concat(parts), out, {"missing": [str(cell) for cell in scored.missing]})
     print_data(str(out))
     return _code(scored, allow_missing)
 

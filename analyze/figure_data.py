@@ -1,7 +1,8 @@
-"""The tables behind figures and exports, computed from per-image numbers. Figures draw them and compute nothing."""
+"""The tables behind figures, pages and exports, computed from per-image numbers. Figures only draw them."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from cache.texts import ClassList, read_classes
 from .cells import Cell
 from .measure import Measured
 from .metrics.calibration import expected_calibration_error, reliability_bins
+from .metrics.softmax import TOP
 
 RELIABILITY = {
     "model": pl.String,
@@ -27,86 +29,171 @@ RELIABILITY = {
     "accuracy_hi": pl.Float64,
     "ece": pl.Float64,
 }
+PREDICTIONS = {
+    "model": pl.String,
+    "group": pl.String,
+    "dataset": pl.String,
+    "prompt_set": pl.String,
+    "row": pl.Int64,
+    "sample": pl.String,
+    "image_id": pl.String,
+    "status": pl.String,
+    "label": pl.String,
+    "confidence": pl.Float64,
+    "margin": pl.Float64,
+    "correct": pl.Boolean,
+    **{
+        f"{what}_{rank}": dtype
+        for rank in range(1, TOP + 1)
+        for what, dtype in (("class", pl.String), ("probability", pl.Float64))
+    },
+}
+ANSWERS = tuple(str(rank) for rank in range(1, TOP + 1))
+SHORT: dict[str, type[pl.DataType]] = {
+    **dict.fromkeys(("dataset", "image", "model", "status", "label", *ANSWERS), pl.String),
+    "row": pl.Int64,
+}
 
 
-def shown_model(cell: Cell) -> str:
-    """Return how figures name a cell's model: with its prompt set where it has one."""
-    return f"{cell.binding.model} · {cell.prompt_set}" if cell.prompt_set else cell.binding.model
+def shown_model(model: str, prompt_set: str) -> str:
+    """Return how figures name a model: with its prompt set where it has one.
 
-
-def reliability_table(measured: Sequence[tuple[Cell, Measured]], bins: int = 15) -> pl.DataFrame:
-    """Return the non-empty bins of every labelled cell, one row each."""
-    rows = []
-    for cell, numbers in measured:
-        used = numbers.ok & (numbers.labels >= 0)
-        if not used.any():
-            continue
-        confidence = numbers.confidence[used]
-        correct = numbers.prediction[used] == numbers.labels[used]
-        ece = expected_calibration_error(confidence, correct, bins)
-        table = reliability_bins(confidence, correct, bins)
-        for at in np.flatnonzero(~table.empty):
-            rows.append(
-                (
-                    shown_model(cell),
-                    cell.binding.group,
-                    cell.binding.dataset,
-                    float(table.lower[at]),
-                    float(table.upper[at]),
-                    int(table.n[at]),
-                    float(table.mean_confidence[at]),
-                    float(table.accuracy[at]),
-                    float(table.accuracy_lo[at]),
-                    float(table.accuracy_hi[at]),
-                    ece,
-                )
-            )
-    return pl.DataFrame(rows, schema=RELIABILITY, orient="row")
-
-
-def predictions_table(store: Store, measured: Sequence[tuple[Cell, Measured]]) -> pl.DataFrame:
-    """Return one row for each image of each cell: truth, five best classes with probabilities, margin, status.
-
-    Images without numbers keep their row; `status` says why. `margin` is the best probability minus the next.
+    Examples
+    --------
+    >>> shown_model("ViT-B-32.openai", "openai-80"), shown_model("resnet50.a1_in1k", "")
+    ('ViT-B-32.openai · openai-80', 'resnet50.a1_in1k')
     """
-    parts = [_predictions(store, cell, numbers) for cell, numbers in measured]
-    if not parts:
-        return pl.DataFrame()
-    return pl.concat(parts, how="diagonal").sort("model", "dataset", "prompt_set", "row")
+    return f"{model} · {prompt_set}" if prompt_set else model
 
 
-def _predictions(store: Store, cell: Cell, numbers: Measured) -> pl.DataFrame:
-    classes = read_classes(store.disk, store.layout, cell.classes) if cell.classes else ClassList((), ())
+def distinct_rows(table: pl.DataFrame) -> pl.DataFrame:
+    """Return results whose model column tells apart the rows that would share a place in a figure.
+
+    The prompt set always joins the name. Of detector, protocol and the other keys, those join that differ among the
+    rows of one metric, model and test set.
+    """
+    named = table.with_columns(
+        pl.when(pl.col("prompt_set") == "")
+        .then(pl.col("model"))
+        .otherwise(pl.col("model") + " · " + pl.col("prompt_set"))
+        .alias("model")
+    )
+    for key in ("id_dataset", "slice", "protocol", "variant", "detector", "calibration"):
+        place = ["metric", "model", "dataset"]
+        if named.height and named.group_by(place).agg(pl.col(key).n_unique())[key].max() != 1:
+            suffix = pl.when(pl.col(key) == "").then(pl.lit("")).otherwise(" · " + pl.col(key))
+            named = named.with_columns((pl.col("model") + suffix).alias("model"))
+    return named
+
+
+def reliability_rows(cell: Cell, measured: Measured, bins: int = 15) -> pl.DataFrame:
+    """Return the non-empty bins of one cell, one row each; none where nothing is labelled."""
+    used = measured.ok & (measured.labels >= 0)
+    if not used.any():
+        return pl.DataFrame(schema=RELIABILITY)
+    confidence = measured.numbers.confidence[used]
+    correct = measured.prediction[used] == measured.labels[used]
+    table = reliability_bins(confidence, correct, bins)
+    full = ~table.empty
+    columns = {
+        name: np.asarray(getattr(table, name)[full])
+        for name in ("lower", "upper", "n", "mean_confidence", "accuracy", "accuracy_lo", "accuracy_hi")
+    }
+    shared = {
+        "model": shown_model(cell.binding.model, cell.prompt_set),
+        "group": cell.binding.group,
+        "dataset": cell.binding.dataset,
+        "ece": expected_calibration_error(confidence, correct, bins),
+    }
+    return pl.DataFrame(columns).with_columns(pl.lit(value).alias(name) for name, value in shared.items()).select(
+        pl.col(name).cast(dtype) for name, dtype in RELIABILITY.items()
+    )  # fmt: skip
+
+
+def predictions_rows(store: Store, cell: Cell, measured: Measured) -> pl.DataFrame:
+    """Return one row for each image of a cell: truth, five best classes with probabilities, margin, status.
+
+    Images without numbers keep their row; `status` says why. `margin` is the best probability minus the next. A class
+    is `name (key)`, since two classes may share a name, never a key.
+    """
+    classes = _classes(store, cell)
     table = cell.view.table
-    status = [numbers.failures[at].status if at in numbers.failures else "ok" for at in range(table.height)]
-    with np.errstate(invalid="ignore"):
-        probability = np.exp(numbers.top5_logit - numbers.log_sum_exp[:, None])
+    n = table.height
+    status = np.array([measured.failures[at].status if at in measured.failures else "ok" for at in range(n)], object)
+    probability = _probability(measured)
+    right = measured.prediction == measured.labels
+    judged = (measured.labels >= 0) & measured.ok
+    full = [f"{name} ({key})" if name != key else name for key, name in zip(classes.keys, classes.names, strict=True)]
     columns: dict[str, object] = {
-        "model": [cell.binding.model] * table.height,
-        "group": [cell.binding.group] * table.height,
-        "dataset": [cell.binding.dataset] * table.height,
-        "prompt_set": [cell.prompt_set] * table.height,
-        "row": np.arange(table.height),
+        "model": [cell.binding.model] * n,
+        "group": [cell.binding.group] * n,
+        "dataset": [cell.binding.dataset] * n,
+        "prompt_set": [cell.prompt_set] * n,
+        "row": np.arange(n),
         "sample": table["sample"],
         "image_id": table["image_id"],
-        "status": status,
-        "label": [_name(classes, int(at)) for at in numbers.labels],
-        "confidence": numbers.confidence,
+        "status": status.tolist(),
+        "label": _named(full, measured.labels),
+        "confidence": measured.numbers.confidence,
         "margin": probability[:, 0] - np.nan_to_num(probability[:, 1]),
-        "correct": [bool(p == t) if t >= 0 and s == "ok" else None
-                    for p, t, s in zip(numbers.prediction, numbers.labels, status, strict=True)],
-    }  # fmt: skip
-    for rank in range(numbers.top5_index.shape[1]):
-        columns[f"class_{rank + 1}"] = [_name(classes, int(at)) for at in numbers.top5_index[:, rank]]
+        "correct": [bool(hit) if known else None for hit, known in zip(right, judged, strict=True)],
+    }
+    for rank in range(TOP):
+        columns[f"class_{rank + 1}"] = _named(full, measured.numbers.top5_index[:, rank])
         columns[f"probability_{rank + 1}"] = probability[:, rank]
-    return pl.DataFrame(columns, schema_overrides={"label": pl.String, "correct": pl.Boolean}).fill_nan(None)
+    return pl.DataFrame(columns, schema=PREDICTIONS).fill_nan(None)
 
 
-def _name(classes: ClassList, at: int) -> str | None:
-    """Return `name (key)`: two classes may share a name, never a key."""
-    if at < 0:
-        return None
-    if at >= len(classes.keys):
-        return str(at)
-    key, name = classes.keys[at], classes.names[at]
-    return name if key == name else f"{name} ({key})"
+def first_predictions(store: Store, cell: Cell, measured: Measured, most: int) -> pl.DataFrame:
+    """Return the first images of a cell as a page shows them: `tench 98 %`, five times, best first.
+
+    The key of a class joins its name only where another class has the same name.
+    """
+    classes = _classes(store, cell)
+    twice = {name for name, count in Counter(classes.names).items() if count > 1}
+    short = [
+        f"{name} ({key})" if name in twice else name for key, name in zip(classes.keys, classes.names, strict=True)
+    ]
+    table = cell.view.table.head(most)
+    n = table.height
+    probability = _probability(measured)
+    columns: dict[str, object] = {
+        "dataset": [cell.binding.dataset] * n,
+        "image": table["sample"],
+        "model": [shown_model(cell.binding.model, cell.prompt_set)] * n,
+        "status": [measured.failures[at].status if at in measured.failures else "ok" for at in range(n)],
+        "label": _named(short, measured.labels[:n]),
+        "row": np.arange(n),
+    }
+    for rank, answer in enumerate(ANSWERS):
+        names = _named(short, measured.numbers.top5_index[:n, rank])
+        columns[answer] = [
+            None if name is None else f"{name} {_per_cent(p)}"
+            for name, p in zip(names, probability[:n, rank], strict=True)
+        ]
+    return pl.DataFrame(columns, schema_overrides=SHORT).select(*SHORT)
+
+
+def _classes(store: Store, cell: Cell) -> ClassList:
+    return read_classes(store.disk, store.layout, cell.classes) if cell.classes else ClassList((), ())
+
+
+def _probability(measured: Measured) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    with np.errstate(invalid="ignore"):
+        return np.exp(measured.numbers.top5_logit - measured.numbers.log_sum_exp[:, None])
+
+
+def _named(names: Sequence[str], columns: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> list[str | None]:
+    # A model without a class list has numbered columns.
+    return [None if at < 0 else names[at] if at < len(names) else str(at) for at in columns.tolist()]
+
+
+def _per_cent(probability: float) -> str:
+    """Return a probability as people read it.
+
+    Examples
+    --------
+    >>> _per_cent(0.984), _per_cent(0.001), _per_cent(1.0)
+    ('98 %', '<1 %', '100 %')
+    """
+    return "<1 %" if probability < 0.005 else f"{100 * probability:.0f} %"

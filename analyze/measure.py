@@ -1,11 +1,11 @@
-"""Per-image numbers of one cell, in one pass over its segments.
+"""Per-image numbers of one cell, in one pass over its packs.
 
-Reads blocks of logits and keeps a few numbers an image; memory is bounded by one segment, whatever the dataset.
+Reads a pack at a time and keeps a few numbers an image; memory is bounded by one segment, whatever the dataset.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache.commits import RowFailure
-from cache.reader import Block, Reader
+from cache.documents import damaged
+from cache.reader import Reader
+from cache.requests import Request
+from cache.spaces import Space
+from cache.stored_text import build_head
 from cache.texts import ClassList
 from cache.zero_shot import Head, cosines
 
 from .cells import Cell
 from .metrics.ood_scores import mcm
 from .metrics.softmax import LogitSummary, summarize
+from .scores import ImageNumbers, Keeper, Source, numbers_of, read_scores, scores_space
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,115 +33,184 @@ class Measured:
 
     ok
         `(n,)` whether the image has numbers; the other arrays hold NaN (or -1) where it is False.
+    failures
+        Position in the view -> why there are no numbers.
     labels
         `(n,)` column of the true class, -1 where there is none.
-    top5_index, top5_logit
-        `(n, 5)` best columns, the first index among ties; -1 and NaN beyond the number of classes.
+    numbers
+        What needs no label.
     nll, brier
-        NaN where there is no label.
-    mcm
-        Maximum concept matching; None for models without a text head.
+        `(n,)`, NaN where there is no label; None where only stored scores are here, which cannot tell.
     """
 
     ok: NDArray[np.bool_]
     failures: Mapping[int, RowFailure]
     labels: NDArray[np.int64]
-    confidence: NDArray[np.float64]
-    top5_index: NDArray[np.int64]
-    top5_logit: NDArray[np.float64]
-    log_sum_exp: NDArray[np.float64]
-    max_logit: NDArray[np.float64]
-    nll: NDArray[np.float64]
-    brier: NDArray[np.float64]
-    mcm: NDArray[np.float64] | None
+    numbers: ImageNumbers
+    nll: NDArray[np.float64] | None
+    brier: NDArray[np.float64] | None
 
     @property
     def prediction(self) -> NDArray[np.int64]:
         """`(n,)` the best column."""
-        return self.top5_index[:, 0]
+        return self.numbers.top5_index[:, 0]
 
 
-def logit_blocks(reader: Reader, cell: Cell) -> Iterator[tuple[Block, NDArray[Any], NDArray[np.float64] | None]]:
-    """Yield blocks of a cell with their logits, and cosine scores where a head makes them.
+@dataclass(frozen=True, slots=True)
+class _Logits:
+    """Logits of a whole pack, its rows without numbers, and the cosines' concept scores where a head makes them."""
 
-    Zero-shot logits are computed for whole segments in float32, so that a subset gives the same numbers as the set.
-    """
-    space = reader.store.space(cell.binding.label)
-    head: Head | None = reader.head(space, cell.head) if cell.head else None
-    for block in reader.blocks(cell.kind, space, cell.view):
-        if head is None:
-            yield block, block.values, None
-        else:
-            similarity = cosines(block.values, head)
-            usable = np.isfinite(similarity).all(axis=1)
-            concept = np.full(len(similarity), np.nan)
-            concept[usable] = mcm(similarity[usable])
-            yield block, np.float32(head.scale) * similarity + np.float32(head.bias), concept
+    values: NDArray[Any]
+    failures: Mapping[int, RowFailure]
+    concept: NDArray[np.float64] | None
+
+    def ok(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return ~np.isin(rows, list(self.failures))
+
+    def summary(
+        self, rows: NDArray[np.int64], labels: NDArray[np.int64] | None = None
+    ) -> tuple[LogitSummary, ImageNumbers]:
+        summary = summarize(self.values[rows], labels)
+        return summary, numbers_of(summary, None if self.concept is None else self.concept[rows])
 
 
-def measure(reader: Reader, cell: Cell, columns: NDArray[np.int64]) -> Measured:
+def measure(
+    reader: Reader, cell: Cell, columns: NDArray[np.int64], ways: int = 0, keeper: Keeper | None = None
+) -> Measured:
     """Measure a cell.
 
     Parameters
     ----------
     columns
         `(n,)` the logit column of each sample's class, -1 where it has none.
+    ways
+        How many columns the class list says there are; 0 where there is no list.
+    keeper
+        What stores the numbers of whole packs, where wanted.
+
+    Raises
+    ------
+    IntegrityError
+        When data are damaged, or have another number of columns.
     """
     n = cell.view.table.height
-    width = 5
-    arrays = {name: np.full(n, np.nan) for name in ("confidence", "log_sum_exp", "max_logit", "nll", "brier")}
-    index = np.full((n, width), -1, np.int64)
-    logit = np.full((n, width), np.nan)
-    concept = np.full(n, np.nan) if cell.head else None
-    failures: dict[int, RowFailure] = {}
+    space = reader.store.space(cell.binding.label)
+    head = _head(reader, cell, space) if cell.head and set(cell.parents) - cell.from_scores else None
+    scored = scores_space(space, cell.head)
+    numbers = ImageNumbers.blank(n, bool(cell.head))
     ok = np.zeros(n, bool)
-    for block, logits, scores in logit_blocks(reader, cell):
-        failures.update(block.failures)
-        good = np.array([int(at) not in block.failures for at in block.index], bool)
-        at = block.index[good]
-        ok[at] = True
-        for labelled in (True, False):
-            chosen = good & ((columns[block.index] >= 0) == labelled)
-            if chosen.any():
-                rows = block.index[chosen]
-                summary = summarize(logits[chosen], columns[rows] if labelled else None)
-                _store(arrays, index, logit, rows, summary)
-        if concept is not None and scores is not None:
-            concept[at] = scores[good]
-    return Measured(ok=ok, failures=failures, labels=columns, top5_index=index, top5_logit=logit, mcm=concept, **arrays)
+    losses = {name: np.full(n, np.nan) for name in ("nll", "brier")}
+    failures: dict[int, RowFailure] = {}
+    for pack, (index, rows) in reader.positions(cell.view).items():
+        if pack in cell.from_scores:
+            unit = reader.unit("scores", scored, pack)
+            found, failed = read_scores(reader, unit, cell.parents[pack], rows, bool(cell.head))
+            numbers.put(index, found)
+        else:
+            logits = _read(reader, cell, space, head, pack)
+            ways = ways or logits.values.shape[1]
+            if logits.values.shape[1] != ways:
+                where = reader.store.layout.relative(reader.store.layout.record(cell.kind, space.label, pack))
+                raise damaged(where, f"{logits.values.shape[1]} columns, expected {ways}")
+            failed = logits.failures
+            usable = logits.ok(rows)
+            _put(logits, index[usable], rows[usable], columns, numbers, losses)
+            if keeper is not None:
+                _keep(keeper, reader, cell, scored, pack, logits)
+        at_failed = [(int(at), failed[int(row)]) for at, row in zip(index, rows, strict=True) if int(row) in failed]
+        failures.update(at_failed)
+        ok[index] = True
+        ok[[at for at, _ in at_failed]] = False
+    whole = not cell.from_scores
+    return Measured(
+        ok, failures, columns, numbers, losses["nll"] if whole else None, losses["brier"] if whole else None
+    )
 
 
-def _store(
-    arrays: Mapping[str, NDArray[np.float64]],
+def _head(reader: Reader, cell: Cell, space: Space) -> Head:
+    return reader.head(space, cell.head) if cell.words is None else build_head(reader, space, *cell.words)
+
+
+def _put(
+    logits: _Logits,
     index: NDArray[np.int64],
-    logit: NDArray[np.float64],
     rows: NDArray[np.int64],
-    summary: LogitSummary,
+    columns: NDArray[np.int64],
+    numbers: ImageNumbers,
+    losses: Mapping[str, NDArray[np.float64]],
 ) -> None:
-    arrays["confidence"][rows] = summary.confidence
-    arrays["log_sum_exp"][rows] = summary.log_sum_exp
-    arrays["max_logit"][rows] = summary.max_logit
-    width = summary.top5_index.shape[1]
-    index[rows, :width] = summary.top5_index
-    logit[rows, :width] = summary.top5_logit
-    if summary.nll is not None and summary.brier is not None:
-        arrays["nll"][rows] = summary.nll
-        arrays["brier"][rows] = summary.brier
+    """Write the numbers of some rows of a pack to their places in the view."""
+    labelled = columns[index] >= 0
+    if labelled.any():
+        at = index[labelled]
+        summary, found = logits.summary(rows[labelled], columns[at])
+        numbers.put(at, found)
+        losses["nll"][at], losses["brier"][at] = summary.nll, summary.brier
+    if not labelled.all():
+        numbers.put(index[~labelled], logits.summary(rows[~labelled])[1])
 
 
-def label_columns(view: ClassList, model: ClassList) -> NDArray[np.int64] | None:
-    """Return the logit column of each class of a dataset, or None when the model lacks one of them.
+def _read(reader: Reader, cell: Cell, space: Space, head: Head | None, pack: str) -> _Logits:
+    """Return the logits of a whole pack: a row's numbers then do not depend on which rows were asked for."""
+    unit = reader.unit(cell.kind, space, pack)
+    parts = [values for _, values in reader.segments(unit)]
+    stored = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    commit = reader.commit(unit)
+    failures = {} if commit is None else {failure.row: failure for failure in commit.failures}
+    if head is None:
+        return _Logits(stored, failures, None)
+    with np.errstate(invalid="ignore"):
+        similarity = cosines(stored, head)
+    usable = np.isfinite(similarity).all(axis=1)
+    items = reader.pack(pack).items
+    for row in np.flatnonzero(~usable):
+        nothing = RowFailure(int(row), items[row], "not_finite", "its embedding has no direction, so no cosine")
+        failures.setdefault(int(row), nothing)
+    concept = np.full(len(similarity), np.nan)
+    if usable.any():
+        concept[usable] = mcm(similarity[usable])
+    return _Logits(np.float32(head.scale) * similarity + np.float32(head.bias), failures, concept)
+
+
+def _keep(keeper: Keeper, reader: Reader, cell: Cell, scored: Space, pack: str, logits: _Logits) -> None:
+    binding, parents = cell.binding, cell.parents[pack]
+    request = Request(
+        verb="score",
+        model=binding.model,
+        facts=binding.facts,
+        dataset=binding.dataset,
+        version=cell.view.id,
+        kinds=("scores",),
+        space=scored.id,
+        label=scored.label,
+        packs=tuple(cell.parents),
+        classes=cell.classes,
+    )
+    source = Source(request, scored)
+    if not keeper.wants(source, pack, parents):
+        return
+    every = np.arange(len(logits.values))
+    good = every[logits.ok(every)]
+    numbers = ImageNumbers.blank(len(every), logits.concept is not None)
+    if len(good):
+        numbers.put(good, logits.summary(good)[1])
+    keeper.keep(source, pack, parents, numbers, [logits.failures[row] for row in sorted(logits.failures)])
+
+
+def label_columns(view: ClassList, model: ClassList) -> NDArray[np.int64]:
+    """Return the logit column of each class of a dataset, -1 where the model lacks it.
 
     Classes meet by key (a wnid, say), never by position.
 
     Examples
     --------
-    >>> label_columns(ClassList(("b",), ("B",)), ClassList(("a", "b"), ("A", "B")))
-    array([1])
+    >>> label_columns(ClassList(("b", "z"), ("B", "Z")), ClassList(("a", "b"), ("A", "B")))
+    array([ 1, -1])
     """
-    if view == model:
-        return np.arange(len(model.keys))
     column = {key: at for at, key in enumerate(model.keys)}
-    if any(key not in column for key in view.keys):
-        return None
-    return np.array([column[key] for key in view.keys], np.int64)
+    return np.array([column.get(key, -1) for key in view.keys], np.int64)
+
+
+def unknown_classes(view: ClassList, columns: NDArray[np.int64], labels: Sequence[int]) -> tuple[str, ...]:
+    """Return the names of those classes that occur among labels and that the model lacks."""
+    return tuple(view.names[label] for label in sorted(set(labels)) if columns[label] < 0)

@@ -6,11 +6,13 @@ Arrays and names in, rows out. Every value comes with an interval and the number
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from manifests.canonical import digest
 
 from .intervals import auroc_interval, clopper_pearson, fpr_interval, mean_interval
 from .measure import Measured
@@ -44,7 +46,7 @@ class Key:
             dataset=self.dataset,
             protocol=self.protocol,
             prompt_set=self.prompt_set,
-            inputs=more.pop("inputs", self.inputs),
+            inputs=self.inputs,
             metric=metric,
             value=float(value),
             lo=float(interval[0]),
@@ -55,31 +57,41 @@ class Key:
             **more,
         )
 
+    def against(self, inside: Key) -> Key:
+        """Return the columns of a comparison with an in-distribution set: both are read, both count."""
+        return replace(
+            self, inputs=digest("inputs", [inside.inputs, self.inputs]), n_total=inside.n_total + self.n_total
+        )
+
 
 def classification(key: Key, measured: Measured, policy: OnFailure) -> Iterator[Result]:
     """Yield accuracy, proper scores and calibration over the labelled images.
 
     With `count-wrong`, images that could not be read count as wrong in the accuracies; they have no confidence, so
-    every other metric leaves them out.
+    every other metric leaves them out. Stored scores know no losses: NLL and Brier score are left out then.
     """
     labelled = measured.labels >= 0
     used = labelled & measured.ok
     failed = int((labelled & ~measured.ok).sum())
     n = int(used.sum())
-    if n == 0:
+    counted = n + (failed if policy == "count-wrong" else 0)
+    if counted == 0:
         return
     labels = measured.labels[used]
     hits = {"accuracy_top1": measured.prediction[used] == labels}
+    five = measured.numbers.top5_index[used]
     # A model with fewer than five classes has every answer among its first five; that says nothing.
-    if (measured.top5_index[used] >= 0).all():
-        hits["accuracy_top5"] = (measured.top5_index[used] == labels[:, None]).any(axis=1)
-    counted = n + (failed if policy == "count-wrong" else 0)
+    if n and (five >= 0).all():
+        hits["accuracy_top5"] = (five == labels[:, None]).any(axis=1)
     for metric, correct in hits.items():
         k = int(correct.sum())
         yield key.row(metric, k / counted, clopper_pearson(k, counted), counted, failed)
-    confidence, correct = measured.confidence[used], hits["accuracy_top1"]
-    for metric, values in (("nll", measured.nll[used]), ("brier", measured.brier[used])):
-        yield key.row(metric, float(values.mean()), _mean_interval(values), n, failed)
+    if n == 0:
+        return
+    confidence, correct = measured.numbers.confidence[used], hits["accuracy_top1"]
+    for metric, losses in (("nll", measured.nll), ("brier", measured.brier)):
+        if losses is not None:
+            yield key.row(metric, float(losses[used].mean()), _mean_interval(losses[used]), n, failed)
     gap = confidence - correct
     yield key.row("confidence_gap", confidence_gap(confidence, correct), _mean_interval(gap), n, failed)
     for bins in (15, 25):
@@ -94,19 +106,24 @@ def _mean_interval(values: NDArray[np.float64]) -> tuple[float, float]:
 
 def detectors(measured: Measured) -> Mapping[str, NDArray[np.float64]]:
     """Return the scores of every detector, larger = more in-distribution; NaN where an image has no numbers."""
-    scores = {"msp": measured.confidence, "max_logit": measured.max_logit, "energy": measured.log_sum_exp}
-    return scores if measured.mcm is None else {**scores, "mcm": measured.mcm}
+    numbers = measured.numbers
+    scores = {"msp": numbers.confidence, "max_logit": numbers.max_logit, "energy": numbers.log_sum_exp}
+    return scores if numbers.mcm is None else {**scores, "mcm": numbers.mcm}
 
 
-def detection(key: Key, id_dataset: str, inside: Measured, outside: Measured, inputs: str) -> Iterator[Result]:
-    """Yield AUROC and FPR at 95 % TPR of an in-distribution set against another, for every detector."""
+def detection(key: Key, inside_key: Key, inside: Measured, outside: Measured) -> Iterator[Result]:
+    """Yield AUROC and FPR at 95 % TPR of an in-distribution set against another, for every detector.
+
+    `n` counts the images of both sets. Images without numbers have no score, so every policy leaves them out.
+    """
     failed = int((~inside.ok).sum() + (~outside.ok).sum())
     id_scores, ood_scores = detectors(inside), detectors(outside)
+    both = key.against(inside_key)
     for detector, scores in id_scores.items():
         ours, theirs = scores[inside.ok], ood_scores[detector][outside.ok]
         if not len(ours) or not len(theirs):
             continue
-        more = {"id_dataset": id_dataset, "detector": detector, "inputs": inputs}
+        more = {"id_dataset": inside_key.dataset, "detector": detector}
         n = len(ours) + len(theirs)
-        yield key.row("auroc", auroc(ours, theirs), auroc_interval(ours, theirs), n, failed, **more)
-        yield key.row("fpr_at_95", fpr_at_tpr(ours, theirs), fpr_interval(ours, theirs), n, failed, **more)
+        yield both.row("auroc", auroc(ours, theirs), auroc_interval(ours, theirs), n, failed, **more)
+        yield both.row("fpr_at_95", fpr_at_tpr(ours, theirs), fpr_interval(ours, theirs), n, failed, **more)

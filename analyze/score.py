@@ -1,50 +1,54 @@
 """`score`: every metric that the asked-for cells allow.
 
 Joins cells, labels and metrics; computes nothing itself. A cell is computed whole or not at all, unless a partial
-answer was asked for.
+answer was asked for. One model is held at a time, so that memory does not grow with the study.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cache.errors import FailedItemsError, UsageError
+from cache.commits import RowFailure
+from cache.documents import damaged
+from cache.errors import FailedItemsError
 from cache.reader import Reader
 from cache.store import Store
 from cache.texts import ClassList, read_classes
-from manifests.canonical import digest
 from manifests.catalogue import Catalogue
 
-from .cells import Ask, Cell, Missing, find_cells
-from .measure import Measured, label_columns, measure
+from .asked import Ask, Roles
+from .cells import Cell, Missing, find_cells
+from .measure import Measured, label_columns, measure, unknown_classes
 from .results import Key, OnFailure, classification, detection
+from .scores import Keeper
 from .table import Result, to_table
 
-log = logging.getLogger("assay")
+Visit = Callable[[Cell, Measured], None]
+"""Sees the per-image numbers of each cell that counts, once, before they are let go."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
     """The answer of `score`.
 
-    measured
-        Per-image numbers of each cell that was computed, for figures and exports.
+    cells
+        What was computed.
     failed
-        Cells left out because images could not be read and the policy is `error`.
+        Cells left out because images could not be read.
     notes
-        What a reader of the table should know: datasets whose classes a model does not have.
+        What a reader of the table should know: images left out, datasets whose classes a model does not have.
     """
 
     table: pl.DataFrame
     missing: tuple[Missing, ...]
     failed: tuple[str, ...]
-    measured: tuple[tuple[Cell, Measured], ...]
+    cells: tuple[Cell, ...]
     notes: tuple[str, ...] = field(default=())
 
 
@@ -53,17 +57,20 @@ def score(
     catalogue: Catalogue,
     ask: Ask,
     *,
-    id_dataset: str = "",
-    ood_datasets: Sequence[str] = (),
     on_failure: OnFailure = "error",
+    keep_scores: bool = False,
+    visit: Visit = lambda cell, measured: None,
 ) -> Scored:
     """Compute the results table.
 
     Parameters
     ----------
-    id_dataset, ood_datasets
-        Which set is in-distribution and which are not. Left empty, the manifests' roles decide, with imagenet-val
-        inside.
+    on_failure
+        What to do with images that have no numbers.
+    keep_scores
+        Write per-image scores into the store, where it can be written to.
+    visit
+        Called for each cell that counts.
 
     Raises
     ------
@@ -71,92 +78,158 @@ def score(
         As `find_cells` and the reader do.
     """
     reader = Reader(store)
-    cells, missing = find_cells(store, reader, ask)
-    inside, outside = _roles(catalogue, {cell.binding.dataset for cell in cells}, id_dataset, ood_datasets)
-    results: list[Result] = []
-    kept: list[tuple[Cell, Measured]] = []
-    failed: list[str] = []
-    notes: list[str] = []
-    for cell in cells:
-        columns, note = _columns(store, cell, is_outside=cell.binding.dataset in outside)
-        if note:
-            notes.append(note)
-        measured = measure(reader, cell, columns)
-        if measured.failures and on_failure == "error":
-            failed.append(_say_failed(cell, measured))
-            continue
-        kept.append((cell, measured))
-        if cell.view.table.height and cell.binding.dataset not in outside:
-            results += classification(_key(store, cell), measured, on_failure)
-    results += _detection(store, kept, inside, outside)
-    return Scored(to_table(results), tuple(missing), tuple(failed), tuple(kept), tuple(dict.fromkeys(notes)))
+    found = find_cells(store, reader, catalogue, ask)
+    keeper = Keeper(store, reader) if keep_scores else None
+    job = _Job(store, reader, on_failure, found.roles, keeper, visit, notes=list(found.notes))
+    for _, cells in itertools.groupby(found.cells, key=lambda cell: cell.binding.model):
+        job.model(list(cells))
+    if keeper is not None:
+        keeper.close()
+    notes = (*job.notes, *_say_excluded(job.excluded))
+    return Scored(to_table(job.results), found.missing, tuple(job.failed), tuple(job.kept), tuple(dict.fromkeys(notes)))
 
 
-def _key(store: Store, cell: Cell) -> Key:
-    ways = len(read_classes(store.disk, store.layout, cell.classes).keys) if cell.classes else 0
-    return Key(
-        model=cell.binding.model,
-        group=cell.binding.group,
-        dataset=cell.binding.dataset,
-        protocol=f"{ways}-way" if ways else "",
-        prompt_set=cell.prompt_set,
-        inputs=cell.inputs,
-        n_total=cell.n_total,
-    )
+@dataclass(slots=True)
+class _Job:
+    """One call of `score`, model by model."""
 
+    store: Store
+    reader: Reader
+    policy: OnFailure
+    roles: Roles
+    keeper: Keeper | None
+    visit: Visit
+    notes: list[str]
+    results: list[Result] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    kept: list[Cell] = field(default_factory=list)
+    excluded: list[tuple[Cell, Mapping[int, RowFailure]]] = field(default_factory=list)
+    lists: dict[str, ClassList] = field(default_factory=dict)
 
-def _columns(store: Store, cell: Cell, is_outside: bool) -> tuple[NDArray[np.int64], str]:
-    """Return the logit column of every sample's class, and what stood in the way."""
-    table = cell.view.table
-    none = np.full(table.height, -1, np.int64)
-    if not cell.view.classes or not cell.classes or is_outside:
-        # The folders of an out-of-distribution set name what it resembles, or nothing of the model's.
-        return none, ""
-    view: ClassList = read_classes(store.disk, store.layout, cell.view.classes)
-    columns = label_columns(view, read_classes(store.disk, store.layout, cell.classes))
-    if columns is None:
-        return none, (
-            f"{cell.binding.model} has no class for some labels of {cell.binding.dataset}, so it has no accuracy there. "
-            "If the checkpoint was trained on this dataset's classes, extract it with --classes FILE; if the labels are "
-            "ImageNet's, index the dataset with --label-space imagenet-1k."
+    def model(self, cells: Sequence[Cell]) -> None:
+        """Add the rows of one model."""
+        held: list[tuple[Cell, Measured]] = []
+        for cell in cells:
+            if not cell.view.table.height:
+                self.notes.append(f"{cell.binding.dataset} has no images, so nothing can be said of it.")
+            columns, note = self._columns(cell)
+            if note:
+                self.notes.append(note)
+            measured = measure(self.reader, cell, columns, len(self._classes(cell.classes).keys), self.keeper)
+            if measured.failures and (self.policy == "error" or not self._any_left(cell, measured)):
+                self.failed.append(_say_failed(cell, measured, self.policy))
+                continue
+            if measured.failures:
+                self.excluded.append((cell, measured.failures))
+            held.append((cell, measured))
+            self.kept.append(cell)
+            self.visit(cell, measured)
+            if cell.binding.dataset not in self.roles.outside:
+                self.results += classification(self._key(cell), measured, self.policy)
+        self.results += self._detection(held)
+
+    def _any_left(self, cell: Cell, measured: Measured) -> bool:
+        """Tell whether a policy that goes on without some images leaves anything to count."""
+        if measured.ok.any():
+            return True
+        return self.policy == "count-wrong" and cell.binding.dataset not in self.roles.outside
+
+    def _classes(self, text: str) -> ClassList:
+        if text not in self.lists:
+            self.lists[text] = read_classes(self.store.disk, self.store.layout, text) if text else ClassList((), ())
+        return self.lists[text]
+
+    def _key(self, cell: Cell) -> Key:
+        ways = len(self._classes(cell.classes).keys)
+        return Key(
+            model=cell.binding.model,
+            group=cell.binding.group,
+            dataset=cell.binding.dataset,
+            protocol=f"{ways}-way" if ways else "",
+            prompt_set=cell.prompt_set,
+            inputs=cell.inputs,
+            n_total=cell.n_total,
         )
-    labels = table["label"].fill_null(-1).to_numpy()
-    return np.where(labels >= 0, columns[labels], -1), ""
+
+    def _columns(self, cell: Cell) -> tuple[NDArray[np.int64], str]:
+        """Return the logit column of every sample's class, and what stood in the way."""
+        labels = cell.view.table["label"].fill_null(-1).to_numpy().astype(np.int64)
+        none = np.full(len(labels), -1, np.int64)
+        model, dataset = cell.binding.model, cell.binding.dataset
+        labelled = labels >= 0
+        if not cell.view.classes or dataset in self.roles.outside or not labelled.any():
+            # The folders of an out-of-distribution set name what it resembles, or nothing of the model's.
+            return none, ""
+        if not cell.classes:
+            return none, (
+                f"the logit columns of {model} have no class names, so it has no accuracy on {dataset}. Extract it "
+                "with --classes FILE, one class a line in the order of the columns."
+            )
+        ours = self._classes(cell.view.classes)
+        if labels.max() >= len(ours.keys):
+            where = f"datasets/{cell.view.reference}.json"
+            raise damaged(where, f"label {labels.max()} of a dataset with {len(ours.keys)} classes")
+        columns = label_columns(ours, self._classes(cell.classes))
+        lacking = unknown_classes(ours, columns, labels[labelled].tolist())
+        if lacking:
+            return none, (
+                f"{model} has no class for {len(lacking)} of the labels of {dataset} ({lacking[0]!r}, say), so it has "
+                "no accuracy there. If the checkpoint was trained on this dataset's classes, extract it with --classes "
+                "FILE; if the labels are ImageNet's, index the dataset with --label-space imagenet-1k."
+            )
+        return np.where(labelled, columns[labels], -1), ""
+
+    def _detection(self, held: Sequence[tuple[Cell, Measured]]) -> Iterator[Result]:
+        inside = {cell.head: (cell, measured) for cell, measured in held if cell.binding.dataset == self.roles.inside}
+        for cell, measured in held:
+            if cell.binding.dataset not in self.roles.outside or not cell.view.table.height:
+                continue
+            if cell.head not in inside:
+                self.notes.append(
+                    f"{cell.binding.model} on {cell.binding.dataset}: nothing to compare with, since it has no numbers "
+                    f"for {self.roles.inside} here; --id-dataset NAME takes another set as in-distribution."
+                )
+                continue
+            partner, reference = inside[cell.head]
+            if (partner.head, partner.classes) != (cell.head, cell.classes):
+                self.notes.append(
+                    f"{cell.binding.model} has other classes on {cell.binding.dataset} than on {self.roles.inside}, so "
+                    "their scores cannot be compared."
+                )
+                continue
+            yield from detection(self._key(cell), self._key(partner), reference, measured)
 
 
-def _say_failed(cell: Cell, measured: Measured) -> str:
-    first = measured.failures[min(measured.failures)]
-    sample = cell.view.table["sample"][min(measured.failures)]
-    return (
-        f"{cell.binding.model} on {cell.binding.dataset}: {len(measured.failures)} of {cell.view.table.height} images have "
-        f"no numbers, the first is {sample!r} ({first.status}: {first.detail}). "
-        "--on-failure exclude leaves them out, --on-failure count-wrong counts them as wrong."
+def _say_failed(cell: Cell, measured: Measured, policy: OnFailure) -> str:
+    first = min(measured.failures)
+    failure = measured.failures[first]
+    said = (
+        f"{cell.binding.model} on {cell.binding.dataset}: {len(measured.failures)} of {cell.view.table.height} images "
+        f"have no numbers, the first is {cell.view.table['sample'][first]!r} ({failure.status}: {failure.detail}). "
     )
+    if policy != "error":
+        return f"{said}None is left to count."
+    return f"{said}--on-failure exclude leaves them out, --on-failure count-wrong counts them as wrong."
 
 
-def _roles(catalogue: Catalogue, present: set[str], id_dataset: str, ood: Sequence[str]) -> tuple[str, frozenset[str]]:
-    unknown = sorted({name for name in (id_dataset, *ood) if name} - present)
-    if unknown:
-        raise UsageError(
-            f"--id-dataset/--ood-dataset: {', '.join(unknown)} is not among the scored datasets ({', '.join(sorted(present))})."
+def _say_excluded(excluded: Iterable[tuple[Cell, Mapping[int, RowFailure]]]) -> Iterator[str]:
+    """Say which images were left out, once for all models that lack the same ones."""
+    models: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    words: dict[tuple[str, tuple[int, ...]], str] = {}
+    for cell, failures in excluded:
+        table = cell.view.table
+        rows = tuple(sorted(failures))
+        key = (cell.binding.dataset, rows)
+        failure = failures[rows[0]]
+        words[key] = (
+            f"{len(rows)} of {table.height} images of {cell.binding.dataset} have no numbers, the first is "
+            f"{table['sample'][rows[0]]!r} ({failure.status}: {failure.detail})"
         )
-    if ood and not id_dataset and "imagenet-val" not in present:
-        raise UsageError("--ood-dataset needs --id-dataset NAME, the set that counts as in-distribution.")
-    by_role = {name for name in present if name in catalogue.datasets and catalogue.datasets[name].role == "ood"}
-    return id_dataset or "imagenet-val", frozenset(ood or by_role)
-
-
-def _detection(
-    store: Store, kept: Sequence[tuple[Cell, Measured]], inside: str, outside: frozenset[str]
-) -> list[Result]:
-    reference = {(c.binding.model, c.head): (c, m) for c, m in kept if c.binding.dataset == inside}
-    results: list[Result] = []
-    for cell, measured in kept:
-        partner = reference.get((cell.binding.model, cell.head))
-        if cell.binding.dataset in outside and partner is not None:
-            inputs = digest("inputs", [partner[0].inputs, cell.inputs])
-            results += detection(_key(store, cell), inside, partner[1], measured, inputs)
-    return results
+        models.setdefault(key, []).append(cell.binding.model)
+    for key, said in words.items():
+        names = list(dict.fromkeys(models[key]))
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        yield f"{said}: {shown}."
 
 
 def raise_failed(scored: Scored) -> None:

@@ -88,7 +88,7 @@ def to_table(results: Sequence[Result]) -> pl.DataFrame:
     """
     rows = [asdict(result) for result in results]
     table = pl.DataFrame(rows, schema=SCHEMA).sort(KEY)
-    twice = table.filter(table.select(KEY).is_duplicated())
+    twice = table.filter(table.select(KEY).is_duplicated()) if table.height else table
     if twice.height:
         raise ValueError(f"expected unique keys, got {twice.height} rows that share one: {twice.select(KEY).row(0)}")
     return table
@@ -112,10 +112,42 @@ def table_bytes(table: pl.DataFrame, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
+def json_rows(table: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows as JSON values. JSON knows no infinity: an end that nothing is known of is null.
+
+    Examples
+    --------
+    >>> json_rows(pl.DataFrame({"value": [0.5], "hi": [float("inf")]}))
+    [{'value': 0.5, 'hi': None}]
+    """
+    return finite(table).to_dicts()
+
+
+def finite(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table whose NaN and infinite numbers are null: one image gives no interval of a mean, for example."""
+    floats = [name for name, dtype in table.schema.items() if dtype.is_float()]
+    return table.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in floats)
+
+
 def write_table(table: pl.DataFrame, path: Path, about: Mapping[str, Any]) -> None:
-    """Write a table and, beside it, `<name>.json` with how its intervals were made."""
+    """Write a table and, beside it, `<name>.json` with how its intervals were made.
+
+    Raises
+    ------
+    UsageError
+        For another suffix than .csv or .parquet, or a place that cannot be written to.
+    """
     data = table_bytes(table, path.suffix)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    sidecar = {"rows": table.height, "columns": list(table.columns), "intervals": dict(INTERVALS), **about}
-    path.with_name(path.name + ".json").write_text(json.dumps(sidecar, indent=1, sort_keys=True) + "\n", "utf-8")
+    sidecar = {"rows": table.height, "columns": list(table.columns), **about}
+    if "metric" in table.columns:
+        sidecar["intervals"] = {
+            metric: INTERVALS[metric] for metric in sorted(set(table["metric"])) if metric in INTERVALS
+        }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        path.with_name(path.name + ".json").write_text(
+            json.dumps(sidecar, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8"
+        )
+    except OSError as error:
+        raise UsageError(f"--out {path} cannot be written ({error.strerror or error}).") from error

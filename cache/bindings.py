@@ -13,7 +13,7 @@ from typing import Any
 from manifests.selection import is_glob, matching, no_match, split_patterns
 
 from .errors import IntegrityError, UsageError
-from .layout import KINDS, SHORT, parse_record, parse_version
+from .layout import KINDS, SHORT, parse_marker, parse_record, parse_version
 from .requests import Request, Requests, describe, same_binding
 from .runs import check_runs
 from .store import Store
@@ -129,19 +129,30 @@ def check_explained(store: Store) -> None:
     IncompleteError
         When a request stands there that no run began with.
     """
+    check_asked(store)
+    if unexplained := next(unexplained_units(store), None):
+        raise IntegrityError(
+            "commits/{}/{}/{}.json: no request in requests/ asks for these data, so their model would be missing from "
+            "every table. Copy requests/ again from a good copy of the store, or repeat the `assay-extract run` that "
+            "made them; `assay-cache repair` puts them away.".format(*unexplained)
+        )
+
+
+def check_asked(store: Store) -> None:
+    """Check that requests, runs and dataset versions vouch for each other; raises as `check_explained` does."""
     requests = store.requests()
     requests.settled()
     check_runs(store.disk, store.layout, requests)
     _check_versions(store, requests)
-    explained = explained_units(requests)
-    for kind, label, pack in commit_names(store):
-        # Scores make no table longer: they count only beside the record of the data that they were computed from.
-        if kind != "scores" and (kind, label, pack) not in explained:
-            raise IntegrityError(
-                f"commits/{kind}/{label}/{pack}.json: no request in requests/ asks for these data, so their model "
-                "would be missing from every table. Copy requests/ again from a good copy of the store, or "
-                "repeat the `assay-extract run` that made them."
-            )
+
+
+def unexplained_units(store: Store) -> Iterator[tuple[str, str, str]]:
+    """Yield kind, space label and pack of every commit record that no request asks for.
+
+    Scores make no table longer: they count only beside the record of the data that they were computed from.
+    """
+    explained = explained_units(store.requests())
+    return (names for names in commit_names(store) if names[0] != "scores" and names not in explained)
 
 
 def explained_units(requests: Requests) -> set[tuple[str, str, str]]:
@@ -165,7 +176,10 @@ def commit_names(store: Store) -> Iterator[tuple[str, str, str]]:
 
 def _check_versions(store: Store, requests: Requests) -> None:
     # A dataset of which every trace is gone would otherwise look like one that was never indexed.
-    there = {version for name in store.disk.names(store.layout.datasets) if (version := parse_version(name))}
+    # One that was replaced may go, as nothing current rests on it.
+    names = store.disk.names(store.layout.datasets)
+    there = {version for name in names if (version := parse_version(name))}
+    there |= {marker[:2] for name in names if (marker := parse_marker(name))}
     for request in requests.live:
         if request.binds and (request.dataset, request.version[:SHORT]) not in there:
             raise IntegrityError(

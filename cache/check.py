@@ -15,14 +15,22 @@ from . import bindings, packs, requests, runs, spaces, texts, views
 from .commits import Commit, Unit
 from .documents import damaged
 from .errors import AssayError, FormatVersionError, IncompleteError
-from .layout import TABLE_KINDS, is_run, parse_marker, parse_request, parse_space, parse_version
+from .layout import (
+    TABLE_KINDS,
+    is_run,
+    parse_forgotten,
+    parse_marker,
+    parse_request,
+    parse_space,
+    parse_version,
+)
 from .reader import Reader, State
 from .reading import read_verified
 from .store import Store
 
 Units = Mapping[Unit, Commit]
 
-EXIT_CODES = {"damaged": 4, "lost": 4, "inconsistent": 4, "newer": 6, "unstarted": 3, "litter": 0}
+EXIT_CODES = {"damaged": 4, "lost": 4, "inconsistent": 4, "unexplained": 4, "newer": 6, "unstarted": 3, "litter": 0}
 """Sort of finding -> what a check that found it exits with; the first sort in this order wins."""
 
 
@@ -32,8 +40,8 @@ class Finding:
 
     sort
         `damaged` (cannot be believed), `lost` (record without data), `inconsistent` (files contradict each other),
-        `newer` (another format version), `unstarted` (a request whose run never began) or `litter` (belongs to
-        nothing; harmless).
+        `unexplained` (data that no request asks for), `newer` (another format version), `unstarted` (a request whose
+        run never began) or `litter` (belongs to nothing; harmless).
     """
 
     path: str
@@ -98,6 +106,8 @@ def _documents(store: Store) -> Iterator[Finding]:
     for name in disk.names(layout.requests):
         if parse_request(name):
             yield from _tried(f"requests/{name}", partial(requests.read_request, disk, layout, name))
+        elif parse_forgotten(name):
+            yield from _tried(f"requests/{name}", partial(requests.read_forgotten, disk, layout, name))
     for name in disk.names(layout.datasets):
         path = f"datasets/{name}"
         if version := parse_version(name):
@@ -206,7 +216,10 @@ def _contradictions(store: Store) -> Iterator[Finding]:
     disk, layout = store.disk, store.layout
     for name in views.names(disk, layout):
         yield from _opposed(f"datasets/{name}", partial(views.head_id, disk, layout, name))
-    yield from _opposed("requests", partial(bindings.check_explained, store))
+    yield from _opposed("requests", partial(bindings.check_asked, store))
+    for names in bindings.unexplained_units(store):
+        what = "no request asks for these data; `assay-cache repair` puts them away once no request is missing"
+        yield Finding(layout.relative(layout.record(*names)), "unexplained", what)
     for request in store.requests().live:
         short = request.digest[:16]
         for kind in request.kinds:
@@ -261,7 +274,9 @@ def known_files(store: Store, units: Units) -> set[str]:
     """Return every file that the format expects, given the documents that are there."""
     disk, layout = store.disk, store.layout
     known = {"STORE.json"}
-    known.update(f"requests/{name}" for name in disk.names(layout.requests) if parse_request(name))
+    known.update(
+        f"requests/{name}" for name in disk.names(layout.requests) if parse_request(name) or parse_forgotten(name)
+    )
     known.update(f"runs/{name}" for name in disk.names(layout.runs) if is_run(name))
     for name in disk.names(layout.datasets):
         if parse_version(name):

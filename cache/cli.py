@@ -158,7 +158,7 @@ def retire(
     Parameters
     ----------
     request
-        The digest of a request, or its first digits.
+        The digest of a request, or its first digits. The whole digest of a lost one gives it up.
     model
         Every request of these models.
     dataset
@@ -175,6 +175,9 @@ def retire(
     if request is None and not model:
         rows = [{"retired": one, "by": unbind.retire_version(store, one)} for one in dataset or ()]
         _list(rows, ("retired", "by"), "", options)
+        return
+    if request is not None and unbind.forget(store, request):
+        _list([{"request": request, "state": "lost, given up"}], ("request", "state"), "", options)
         return
     found = [unbind.by_digest(store, request)] if request else unbind.by_name(store, model or (), dataset or ())
     unbind.retire(store, found)

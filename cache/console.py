@@ -11,20 +11,30 @@ import logging
 import os
 import signal
 import sys
+import tomllib
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
-from cyclopts.config import Toml
+from cyclopts.config import Dict
 
 from manifests.errors import AssayError, UsageError
 
 log = logging.getLogger("assay")
 
 INTERRUPTED = 130
+
+COMMANDS = frozenset(
+    {
+        *("list", "index", "plan", "run", "status", "doctor", "verify", "convert", "match"),
+        *("ls", "check", "repair", "gc", "drift", "retire", "pull", "push", "bundle", "unbundle", "ingest"),
+        *("score", "trend", "figure", "table", "report", "claims", "export", "attest"),
+    }
+)
+"""Commands of all three programs, so that they can share one configuration file."""
 
 
 @Parameter(name="*")
@@ -70,14 +80,26 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_jso
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*("" if row.get(column) is None else str(row.get(column)) for column in columns))
-    console = Console(file=sys.stdout)
+    terminal = Console(file=sys.stdout)
     # Not a terminal: nobody wraps, so that `| grep` sees whole rows.
-    Console(file=sys.stdout, width=console.width if console.is_terminal else 400).print(table)
+    console = Console(file=sys.stdout, width=terminal.width if terminal.is_terminal else 400)
+    # Through `print_data`, since Rich would leave the process with 1 when `| head` closes the pipe.
+    with console.capture() as captured:
+        console.print(table)
+    print_data(captured.get())
 
 
 def make_app(name: str, summary: str) -> App:
     """Return an application with the options' conventions."""
-    return App(name=name, help=summary, version_flags=["--version"], version=_version, help_format="plaintext")
+    return App(
+        name=name,
+        help=summary,
+        version_flags=["--version"],
+        version=_version,
+        help_format="plaintext",
+        # Ours to catch: Cyclopts would leave with 130 too, but without a word.
+        suppress_keyboard_interrupt=False,
+    )
 
 
 def _version() -> str:
@@ -95,8 +117,10 @@ def run_app(app: App, arguments: Iterable[str] | None = None) -> int:
     debug = "--debug" in tokens
     try:
         tokens, config = _take_config(tokens)
-        app.config = () if config is None else (Toml(config, must_exist=True, allow_unknown=False),)
+        app.config = () if config is None else (_read_config(config, app),)
         result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        # Here and not at the interpreter's end, where a closed pipe could no longer be met with calm.
+        sys.stdout.flush()
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; finished units are kept, the same command continues\n")
         return INTERRUPTED
@@ -110,6 +134,10 @@ def run_app(app: App, arguments: Iterable[str] | None = None) -> int:
         return 0
     except ModuleNotFoundError as error:
         return _fail(missing_extra(error), debug)
+    except OSError as error:
+        # A full disk or a vanished mount is no bug of ours; what was committed before it stays.
+        where = f" ({error.filename})" if error.filename else ""
+        return _fail(AssayError(f"the file system says: {error.strerror or error}{where}"), debug)
     return result if isinstance(result, int) else 0
 
 
@@ -143,6 +171,34 @@ def _take_config(tokens: list[str]) -> tuple[list[str], Path | None]:
             raise UsageError(f"--config: there is no file {path}.")
         return tokens[:at] + tokens[at + (1 if equals else 2) :], path
     return tokens, None
+
+
+def _read_config(path: Path, app: App) -> Dict:
+    """Read a configuration: options of every command first, then a table for each command, as in `[run]`.
+
+    Raises
+    ------
+    UsageError
+        For a file that is not TOML, and for keys and tables that mean nothing; unknown options are found later.
+    """
+    try:
+        settings = tomllib.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--config {path}: expected a TOML file ({error}).") from error
+    tables = {key: value for key, value in settings.items() if isinstance(value, dict)}
+    shared = {key: value for key, value in settings.items() if key not in tables}
+    known = [field.name for field in fields(Options)]
+    for key in shared:
+        if key not in known:
+            raise UsageError(
+                f"--config {path}: {key!r} stands before the first table, where only options of every command may "
+                f"({', '.join(known)}); write it under the command that it belongs to, such as [run]."
+            )
+    for key in tables:
+        if key not in COMMANDS:
+            raise UsageError(f"--config {path}: [{key}] is no command; tables are named {', '.join(sorted(COMMANDS))}.")
+    own = [name for name in app if not name.startswith("-")]
+    return Dict(data={name: {**shared, **tables.get(name, {})} for name in own}, source=str(path))
 
 
 def _fail(error: AssayError, debug: bool) -> int:

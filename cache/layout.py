@@ -25,6 +25,7 @@ _MARKER = re.compile(
 )
 _REQUEST = re.compile(r"(?P<digest>[0-9a-f]{64})\.json")
 _RETIRED = re.compile(r"(?P<digest>[0-9a-f]{64})\.retired\.json")
+_FORGOTTEN = re.compile(r"(?P<digest>[0-9a-f]{64})\.forgotten\.json")
 _SPACE = re.compile(r"(?P<slug>[a-z0-9-]{1,40})-(?P<short>[0-9a-f]{16})")
 _RECORD = re.compile(r"(?P<pack>[0-9a-f]{64})\.json")
 _RUN = re.compile(r"\d{8}t\d{6}z-[a-z0-9-]+-[0-9a-f]{32}(\.end)?\.json")
@@ -118,6 +119,10 @@ class Layout:
         """One request that was unbound."""
         return self.requests / f"{digest}.retired.json"
 
+    def forgotten(self, digest: str) -> Path:
+        """What says that a lost request is given up."""
+        return self.requests / f"{digest}.forgotten.json"
+
     def version(self, name: str, version: str) -> Path:
         """The sidecar of a dataset version; its table has the suffix .parquet."""
         return self.datasets / f"{name}@{version[:SHORT]}.json"
@@ -178,6 +183,12 @@ def parse_request(name: str) -> tuple[str, bool] | None:
     if match := _RETIRED.fullmatch(name):
         return match["digest"], True
     return None
+
+
+def parse_forgotten(name: str) -> str | None:
+    """Read the file name of what says that a lost request is given up: its digest."""
+    match = _FORGOTTEN.fullmatch(name)
+    return match["digest"] if match else None
 
 
 def parse_space(name: str) -> tuple[str, str] | None:

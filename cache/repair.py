@@ -52,15 +52,18 @@ def open_for_repair(path: Path, disk: Disk | None = None) -> tuple[Store, list[M
 
 
 def repair(store: Store) -> list[Moved]:
-    """Move every damaged or lost thing to `local/quarantine/`, after hashing all data.
+    """Move every damaged, lost or unexplained thing to `local/quarantine/`, after hashing all data.
 
     A damaged or lost segment takes its commit record with it, so that the next `assay-extract run` redoes exactly
     that unit. Documents (requests, packs, versions, spaces) come back through the command that made them.
     """
     moved: list[Moved] = []
     by_path: dict[str, Finding] = {}
-    for finding in check(store, read_data=True):
-        if finding.sort in ("damaged", "lost"):
+    found = check(store, read_data=True)
+    # While a request is missing, data that nobody asks for may be its own, and copying it back explains them.
+    asked = not any(finding.path == "requests" for finding in found)
+    for finding in found:
+        if finding.sort in ("damaged", "lost") or (finding.sort == "unexplained" and asked):
             by_path.setdefault(finding.path, finding)
     for name, finding in by_path.items():
         for part in _companions(store, name):

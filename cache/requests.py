@@ -14,7 +14,7 @@ from typing import Any
 from .documents import Document, damaged, document_digest, seal
 from .errors import IntegrityError
 from .files import Disk
-from .layout import Layout, parse_request
+from .layout import Layout, parse_forgotten, parse_request
 from .reading import fields_of, read_document
 from .writing import Stage, create_equal
 
@@ -121,21 +121,30 @@ def retire_request(staged: Stage, request: Request) -> None:
     disk.sync_folder(layout.requests)
 
 
+def forget_request(staged: Stage, digest: str) -> None:
+    """Give up a request that is lost, so that the runs that named it no longer miss it."""
+    create_equal(staged, staged.layout.forgotten(digest), seal("forgotten", {"request": digest}))
+    staged.disk.sync_folder(staged.layout.requests)
+
+
 @dataclass(frozen=True, slots=True)
 class Requests:
     """Every request of a store.
 
     undecided
         Those that stand there live and retired at once; `settled` refuses them.
+    forgotten
+        Digests of lost ones that were given up.
     """
 
     live: tuple[Request, ...]
     retired: tuple[Request, ...]
     undecided: tuple[Request, ...] = ()
+    forgotten: frozenset[str] = frozenset()
 
     @property
     def digests(self) -> frozenset[str]:
-        """The digests of all of them."""
+        """The digests of those that are here."""
         return frozenset(request.digest for request in (*self.live, *self.retired, *self.undecided))
 
     def settled(self) -> tuple[Request, ...]:
@@ -165,15 +174,20 @@ def read_requests(disk: Disk, layout: Layout) -> Requests:
         When one is damaged or stands under another name.
     """
     found: dict[bool, dict[str, Request]] = {False: {}, True: {}}
+    given_up: set[str] = set()
     for name in disk.names(layout.requests):
         if (parsed := parse_request(name)) is not None:
             digest, retired = parsed
             found[retired][digest] = read_request(disk, layout, name)
+        elif (forgotten := parse_forgotten(name)) is not None:
+            read_forgotten(disk, layout, name)
+            given_up.add(forgotten)
     both = found[False].keys() & found[True].keys()
     return Requests(
         live=tuple(request for digest, request in found[False].items() if digest not in both),
         retired=tuple(request for digest, request in found[True].items() if digest not in both),
         undecided=tuple(found[False][digest] for digest in sorted(both)),
+        forgotten=frozenset(given_up),
     )
 
 
@@ -192,6 +206,19 @@ def read_request(disk: Disk, layout: Layout, name: str) -> Request:
         if request.digest != name.split(".")[0]:
             raise damaged(where, "is another request than its name says")
     return request
+
+
+def read_forgotten(disk: Disk, layout: Layout, name: str) -> None:
+    """Check the note that a request was given up.
+
+    Raises
+    ------
+    IntegrityError
+        When it is damaged or stands under another name.
+    """
+    where = f"requests/{name}"
+    if read_document(disk, layout.requests / name, "forgotten", where).get("request") != parse_forgotten(name):
+        raise damaged(where, "gives up another request than its name says")
 
 
 def same_binding(first: Request, second: Request) -> bool:

@@ -9,7 +9,8 @@ from . import views
 from .bindings import select_ids
 from .errors import UsageError
 from .layout import SHORT
-from .requests import Request, retire_request
+from .requests import Request, forget_request, retire_request
+from .runs import named_requests
 from .store import Store
 
 
@@ -28,6 +29,20 @@ def by_digest(store: Store, prefix: str) -> Request:
     if len(found) != 1:
         raise UsageError(f"{len(found)} live requests begin with {prefix}, expected one.")
     return found[0]
+
+
+def forget(store: Store, digest: str) -> bool:
+    """Give up a request of which nothing is left but the runs that name it; tell whether it was one.
+
+    The whole digest is asked for: this cannot be taken back but by asking for the same again.
+    """
+    requests = store.requests()
+    if digest in requests.digests or digest not in named_requests(store.disk, store.layout):
+        return False
+    with store.stage() as staged:
+        forget_request(staged, digest)
+    store.forget()
+    return True
 
 
 def by_name(store: Store, models: Sequence[str], datasets: Sequence[str]) -> list[Request]:

@@ -128,11 +128,12 @@ def check_runs(disk: Disk, layout: Layout, requests: Requests) -> None:
     named: set[str] = set()
     for run in read_runs(disk, layout):
         named.update(run.requests)
-        if lost := sorted(set(run.requests) - requests.digests):
+        if lost := sorted(set(run.requests) - requests.digests - requests.forgotten):
             raise IntegrityError(
                 f"{len(lost)} request(s) that runs/{run.id}.json wrote are gone from requests/: {', '.join(lost)}. "
                 "Without them their models would be missing from every table. Copy requests/ again from a good copy "
-                "of the store, or repeat the run: " + " ".join(["assay-extract", *run.argv])
+                f"of the store, or repeat the run: {' '.join(['assay-extract', *run.argv])}. Where neither brings it "
+                f"back, `assay-cache retire {lost[0]}` gives it up for good."
             )
     if unstarted := [request for request in requests.live if request.binds and request.digest not in named]:
         raise IncompleteError(

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from .index import IndexReport
     from .plan import Plan
     from .resolve import Choice
+    from .run import RunReport
 
 app = make_app("assay-extract", "Index images, run models over them once, and store what they say.")
 
 Many = Annotated[list[str] | None, Parameter(negative="", consume_multiple=False)]
 DEFAULT_OPTIONS = Options()
+_MOST_LINES = 200
 
 
 def _catalogue(options: Options) -> Catalogue:
@@ -153,9 +155,7 @@ def _index(
         if len(accepted) > 1 and listing is None:
             raise UsageError(f"{dataset} comes in several layouts; say which with --layout: {', '.join(accepted)}.")
         layout = accepted[0]
-    for name, value in (("--limit", limit), ("--pack-size", pack_size)):
-        if value is not None and value < 1:
-            raise UsageError(f"{name} expects a number from 1, got {value}.")
+    _at_least(1, limit=limit, pack_size=pack_size)
     return do_index(
         store,
         catalogue,
@@ -173,6 +173,12 @@ def _index(
             threads=os.cpu_count() or 1,
         ),
     )
+
+
+def _at_least(least: int, **options: int | None) -> None:
+    for name, value in options.items():
+        if value is not None and value < least:
+            raise UsageError(f"--{name.replace('_', '-')} expects a number from {least}, got {value}.")
 
 
 def _show_index(report: IndexReport, options: Options) -> int:
@@ -204,13 +210,20 @@ def _choice(
     interpolation: str,
     dtype: str,
     offline: bool,
+    catalogue: Catalogue | None = None,
 ) -> Choice:
-    from .classes import read_classes_file
+    from .classes import class_list, read_classes_file
     from .resolve import Choice
 
+    if classes is None:
+        listed = None
+    elif catalogue is not None and str(classes) in catalogue.labels:
+        listed = class_list(catalogue.labels[str(classes)])
+    else:
+        listed = read_classes_file(classes)
     return Choice(
         weights=weights or "",
-        classes=None if classes is None else read_classes_file(classes),
+        classes=listed,
         name=name,
         image_size=image_size,
         interpolation=interpolation,
@@ -222,25 +235,33 @@ def _choice(
 def _plan(
     store: Store,
     catalogue: Catalogue,
-    blocks: list[tuple[list[str], list[str], list[str]]],
+    blocks: list[tuple[list[str], list[str], list[str], list[str]]],
     choice: Choice,
 ) -> Plan:
-    """Plan blocks of (models, datasets, kinds)."""
+    """Plan blocks of (models, datasets, kinds, prompts)."""
     from cache.reader import Reader
 
+    from .backbones.protocol import ZeroShot
     from .plan import Plan, plan_work
+    from .prompt_choice import heads_for
     from .resolve import candidate, named_models
     from .sources import Memo
 
     reader, memo = Reader(store), Memo(store)
     known: dict[str, Any] = {}
     works = []
-    for models, datasets, kinds in blocks:
+    for models, datasets, kinds, prompts in blocks:
         views = [store.version(name) for name in _datasets(store, datasets)]
         for named in named_models(catalogue, models, choice):
             if named.name not in known:
                 known[named.name] = candidate(catalogue, named, choice, memo)
-            works += [plan_work(store, reader, known[named.name], view, kinds) for view in views]
+            model = known[named.name]
+            speaks = isinstance(model.backbone, ZeroShot)
+            if prompts and not speaks:
+                log.warning("%s has a classifier of its own; --prompts does not concern it", named.name)
+            for view in views:
+                heads = heads_for(store, catalogue, view, kinds, prompts, choice.classes) if speaks else ()
+                works.append(plan_work(store, reader, model, view, kinds, heads))
     return Plan(tuple(works))
 
 
@@ -254,17 +275,27 @@ def _datasets(store: Store, patterns: list[str]) -> tuple[str, ...]:
 
 
 def _blocks(
-    catalogue: Catalogue, study: str, model: list[str] | None, dataset: list[str] | None, kinds: list[str] | None
-) -> list[tuple[list[str], list[str], list[str]]]:
+    catalogue: Catalogue,
+    study: str,
+    model: list[str] | None,
+    dataset: list[str] | None,
+    kinds: list[str] | None,
+    prompts: list[str] | None,
+) -> list[tuple[list[str], list[str], list[str], list[str]]]:
     from manifests.selection import split_patterns
 
     asked = list(split_patterns(kinds)) if kinds else []
     if not study:
-        return [(model or [], dataset or [], asked)]
+        return [(model or [], dataset or [], asked, prompts or [])]
     if study not in catalogue.studies:
         raise UsageError(f"no study {study!r}; the manifests have {', '.join(catalogue.studies)}.")
     return [
-        (model or list(block.models), dataset or list(block.datasets), asked or list(block.kinds))
+        (
+            model or list(block.models),
+            dataset or list(block.datasets),
+            asked or list(block.kinds),
+            prompts or list(block.prompts),
+        )
         for block in catalogue.studies[study].blocks
     ]
 
@@ -275,6 +306,7 @@ def plan(
     model: Many = None,
     dataset: Many = None,
     kinds: Many = None,
+    prompts: Many = None,
     study: str = "",
     weights: str | None = None,
     classes: Path | None = None,
@@ -290,8 +322,8 @@ def plan(
 
     options.start_logging()
     store, catalogue = _open(options), _catalogue(options)
-    chosen = _choice(weights, classes, name, image_size, interpolation, dtype, offline)
-    found = price(store, catalogue, _blocks(catalogue, study, model, dataset, kinds), chosen, _plan)
+    chosen = _choice(weights, classes, name, image_size, interpolation, dtype, offline, catalogue)
+    found = price(store, catalogue, _blocks(catalogue, study, model, dataset, kinds, prompts), chosen, _plan)
     if options.json:
         print_json(found.to_json())
         return
@@ -309,6 +341,7 @@ def run(
     model: Many = None,
     dataset: Many = None,
     kinds: Many = None,
+    prompts: Many = None,
     study: str = "",
     weights: str | None = None,
     classes: Path | None = None,
@@ -337,13 +370,16 @@ def run(
     dataset
         Indexed datasets; none means all.
     kinds
-        logits, embeddings, patches.
+        logits, embeddings, patches; text or heads alone: prompts of a zero-shot model, no image is read.
+    prompts
+        Prompt sets of zero-shot models: ids, globs, a .toml or .json file, or NAME=FILE; none means openai-80.
     study
         Everything that a study names.
     weights
         A safetensors file or state dict, hf-hub:ORG/NAME, or random:SEED.
     classes
-        One class a line, in the order of the logit columns.
+        One class a line, in the order of the logit columns; or the id of a label space. For a zero-shot model the
+        classes to tell apart, instead of the dataset's own.
     name
         What tables will call the model.
     image_size
@@ -370,30 +406,50 @@ def run(
     from .unit import Settings
 
     options.start_logging()
+    _at_least(1, batch_size=batch_size)
+    _at_least(0, workers=workers)
     store, catalogue = _create(options), _catalogue(options)
     refused = 0
     if root is not None:
-        own = re.sub(r"[^A-Za-z0-9._-]+", "-", root.resolve().name).strip("-.") or "folder"
+        own = re.sub(r"[^A-Za-z0-9._-]+", "-", root.resolve().name).strip("-._")[:80].rstrip(".") or "folder"
         report = _index(store, catalogue, own, root, labels=labels)
         refused = len(report.refused)
         log.info("indexed %s: %d images, %d labelled", own, report.images, report.labelled)
         dataset = [*(dataset or []), own]
     elif labels is not None:
         raise UsageError("--labels belongs to --root; `assay-extract index` takes it for other datasets.")
-    chosen = _choice(weights, classes, name, image_size, interpolation, dtype, offline)
-    todo = _plan(store, catalogue, _blocks(catalogue, study, model, dataset, kinds), chosen)
+    chosen = _choice(weights, classes, name, image_size, interpolation, dtype, offline, catalogue)
+    todo = _plan(store, catalogue, _blocks(catalogue, study, model, dataset, kinds, prompts), chosen)
     check_pixels(store, todo, accept_new_pixels)
     threads = workers if workers is not None else max(1, (os.cpu_count() or 2) // 2)
     settings = Settings(batch_size=batch_size, workers=threads, device=choose_device(device))
     done = run_plan(store, todo, settings, compress)
-    for failure in done.failures[:20]:
-        log.warning("%s: %s (%s)", failure.item[:16], failure.status, failure.detail)
+    failures = _failures(todo, done)
+    for failure in failures[:_MOST_LINES]:
+        log.warning("%s: %s (%s)", failure["sample"] or failure["item"], failure["status"], failure["detail"])
+    if len(failures) > _MOST_LINES:
+        log.warning("and %d more; --json lists all", len(failures) - _MOST_LINES)
     if options.json:
-        print_json(done.to_json())
+        print_json({**done.to_json(), "failures": failures})
     else:
         images = sum(receipt.unit.images for receipt in done.receipts)
-        console.print_data(f"{len(done.receipts)} units, {images} images, {len(done.failures)} without numbers")
+        words = f", {sum(text.sentences for text in done.texts)} sentences" if done.texts else ""
+        console.print_data(f"{len(done.receipts)} units, {images} images{words}, {len(done.failures)} without numbers")
     return 5 if done.failures or refused else 0
+
+
+def _failures(todo: Plan, done: RunReport) -> list[dict[str, str]]:
+    """Return every item without numbers once, under the names that the datasets give it."""
+    samples: dict[str, dict[str, None]] = {failure.item: {} for failure in done.failures}
+    for view in {work.view.id: work.view for work in todo.works}.values() if samples else ():
+        table = view.table.filter(view.table["image_id"].is_in(list(samples)))
+        for sample, image in zip(table["sample"], table["image_id"], strict=True):
+            samples[image][sample] = None
+    rows = (
+        {"sample": ", ".join(samples[f.item]), "item": f.item, "status": f.status, "detail": f.detail}
+        for f in done.failures
+    )
+    return list({tuple(row.values()): row for row in rows}.values())
 
 
 @app.command
@@ -486,6 +542,7 @@ def verify(
     from .verify import verify_rows
 
     options.start_logging()
+    _at_least(1, batch_size=batch_size, recompute=recompute)
     chosen = _choice(weights, None, "", None, "", "float32", offline)
     settings = Settings(batch_size=batch_size, workers=0, device=choose_device(device))
     rows = verify_rows(

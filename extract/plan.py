@@ -6,7 +6,7 @@ Reads commits, writes nothing. A plan is the same list that `run` works through.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cache.errors import UsageError
@@ -18,7 +18,8 @@ from cache.store import Store
 from cache.texts import ClassList
 from cache.views import View
 
-from .backbones.protocol import Backbone
+from .backbones.protocol import Backbone, ZeroShot
+from .text_unit import TEXT_KINDS, Pairs, TextWork, plan_text
 
 DEFAULT_KINDS = ("logits", "embeddings")
 
@@ -75,6 +76,8 @@ class Work:
     """Bytes that the missing units will take."""
     other_bindings: tuple[Request, ...]
     """Live requests that bind the same name to something else."""
+    text: TextWork = field(default_factory=TextWork)
+    """Sentences and heads of a zero-shot model."""
 
     @property
     def computed(self) -> int:
@@ -112,6 +115,8 @@ class Plan:
                     "units": len(work.units),
                     "images_needed": work.needed,
                     "images_computed": work.computed,
+                    "sentences": len(work.text.sentences),
+                    "heads": len(work.text.heads),
                     "bytes": work.nbytes,
                     "also_bound_to": [request.label for request in work.other_bindings],
                 }
@@ -121,28 +126,46 @@ class Plan:
 
 
 def kinds_for(backbone: Backbone, asked: Sequence[str]) -> tuple[str, ...]:
-    """Return the image kinds to extract, in the order of the format.
+    """Return the image kinds to extract, in the order of the format; `text` and `heads` are no image kinds.
 
     Raises
     ------
     UsageError
         When the model does not have a kind.
     """
-    wanted = tuple(asked) or tuple(kind for kind in DEFAULT_KINDS if kind in backbone.kinds())
-    unknown = [kind for kind in wanted if kind not in IMAGE_KINDS]
-    lacking = [kind for kind in wanted if kind not in backbone.kinds()]
-    if unknown or lacking:
+    offered = backbone.kinds()
+    wanted = tuple(asked) or tuple(kind for kind in DEFAULT_KINDS if kind in offered)
+    if not wanted:
         raise UsageError(
-            f"--kinds {', '.join(unknown or lacking)}: expected some of {', '.join(backbone.kinds())} for this model."
+            f"this model has no {' and no '.join(DEFAULT_KINDS)} at this size; --kinds {offered[0]} it has."
         )
+    if isinstance(backbone, ZeroShot):
+        if "logits" in wanted:
+            raise UsageError(
+                "--kinds logits: a zero-shot model has none of its own. `score` computes them from embeddings and a "
+                "head (scale * cosine + bias), for any prompts; ask with --kinds embeddings,heads, or without --kinds."
+            )
+        offered = (*offered, *TEXT_KINDS)
+    lacking = [kind for kind in wanted if kind not in offered]
+    if lacking:
+        raise UsageError(f"--kinds {', '.join(lacking)}: expected some of {', '.join(offered)} for this model.")
     return tuple(kind for kind in IMAGE_KINDS if kind in wanted)
 
 
-def plan_work(store: Store, reader: Reader, candidate: Candidate, view: View, asked: Sequence[str]) -> Work:
-    """Compare what is asked of a model and a dataset with what is committed."""
+def plan_work(
+    store: Store, reader: Reader, candidate: Candidate, view: View, asked: Sequence[str], texts: Pairs = ()
+) -> Work:
+    """Compare what is asked of a model and a dataset with what is committed.
+
+    Parameters
+    ----------
+    texts
+        Prompt sets and class lists of the heads of a zero-shot model.
+    """
     backbone = candidate.backbone
-    kinds = kinds_for(backbone, asked)
-    if view.facts.get("virtual"):
+    image_kinds = kinds_for(backbone, asked)
+    kinds = (*image_kinds, *(TEXT_KINDS if texts else ()))
+    if view.facts.get("virtual") and image_kinds:
         raise UsageError(
             f"dataset {view.name} is a list without images on this machine; "
             f"`assay-extract index {view.name} --root DIR` "
@@ -150,6 +173,7 @@ def plan_work(store: Store, reader: Reader, candidate: Candidate, view: View, as
         )
     space = Space(dict(backbone.identity()), dict(candidate.provenance))
     packs = reader.needed_packs(view)
+    text = plan_text(reader, space, texts)
     request = Request(
         verb="run",
         model=candidate.name,
@@ -161,14 +185,16 @@ def plan_work(store: Store, reader: Reader, candidate: Candidate, view: View, as
         label=space.label,
         packs=packs,
         classes="" if candidate.classes is None else candidate.classes.id,
+        heads=tuple((job.prompts.id, job.classes.id) for job in text.asked),
+        extra=text.extra,
     )
     units = []
-    nbytes = 0
+    nbytes = text.nbytes(backbone.text_width()) if isinstance(backbone, ZeroShot) else 0
     row_bytes = backbone.row_bytes()
     for pack in packs:
-        states = {kind: reader.state(reader.unit(kind, space, pack)) for kind in kinds}
-        missing = tuple(kind for kind in kinds if states[kind] is State.ABSENT)
-        lost = tuple(kind for kind in kinds if states[kind] is State.LOST)
+        states = {kind: reader.state(reader.unit(kind, space, pack)) for kind in image_kinds}
+        missing = tuple(kind for kind in image_kinds if states[kind] is State.ABSENT)
+        lost = tuple(kind for kind in image_kinds if states[kind] is State.LOST)
         if missing or lost:
             images = len(reader.pack(pack).items)
             units.append(UnitPlan(space.id, space.label, pack, images, missing, lost))
@@ -180,7 +206,8 @@ def plan_work(store: Store, reader: Reader, candidate: Candidate, view: View, as
         and (other.model, other.dataset) == (request.model, request.dataset)
         and not same_binding(other, request)
     )
-    return Work(candidate, view, space, request, tuple(units), view.table["image_id"].n_unique(), nbytes, others)
+    needed = view.table["image_id"].n_unique()
+    return Work(candidate, view, space, request, tuple(units), needed, nbytes, others, text)
 
 
 def same_but_for_pixels(store: Store, work: Work) -> Space | None:

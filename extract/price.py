@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .plan import Plan
     from .resolve import Choice
 
-Block = tuple[list[str], list[str], list[str]]
+Block = tuple[list[str], list[str], list[str], list[str]]
 PlanBlocks = Callable[[Store, Catalogue, list[Block], "Choice"], "Plan"]
 
 
@@ -100,12 +100,14 @@ def price(
     try:
         import torch  # noqa: F401
     except ImportError:
-        items = [item for models, datasets, kinds in blocks for item in _from_requests(store, models, datasets, kinds)]
+        items = [
+            item for models, datasets, kinds, _ in blocks for item in _from_requests(store, models, datasets, kinds)
+        ]
         return Price(
             tuple(items),
-            (
-                "torch is not installed here: this plan knows only the models that the store was asked for already.",
-            ),
+            ("torch is not installed here: this plan knows only the models that the store was asked for already.",),
+            sum(item.units for item in items),
+            sum(item.computed for item in items),
         )
     plan = plan_blocks(store, catalogue, list(blocks), choice)
     items = [
@@ -139,6 +141,9 @@ def price(
 def _from_requests(store: Store, models: Sequence[str], datasets: Sequence[str], kinds: Sequence[str]) -> list[Item]:
     bound = {binding.model for binding in bindings(store)}
     patterns = [name for name in split_patterns(models) if is_glob(name) or name in bound] if models else []
+    if models and not patterns:
+        # No pattern would mean every model.
+        return []
     reader = Reader(store)
     items = []
     for binding in bindings(store, patterns, datasets):

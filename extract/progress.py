@@ -24,8 +24,8 @@ class Meter(Protocol):
 class _Lines:
     """Plain lines, seldom: for logs of batch systems."""
 
-    def __init__(self, what: str, total: int) -> None:
-        self.what, self.total, self.done = what, total, 0
+    def __init__(self, what: str, total: int, items: str) -> None:
+        self.what, self.total, self.items, self.done = what, total, items, 0
         self.start = self.last = time.monotonic()
 
     def advance(self, images: int) -> None:
@@ -35,14 +35,15 @@ class _Lines:
             self.last = now
             rate = self.done / max(now - self.start, 1e-9)
             left = (self.total - self.done) / max(rate, 1e-9)
-            log.info("%s: %d/%d images, %.1f images/s, %.0f s left", self.what, self.done, self.total, rate, left)
+            shown = (self.what, self.done, self.total, self.items, rate, left)
+            log.info("%s: %d/%d %s, %.1f a second, %.0f s left", *shown)
 
 
 @contextmanager
-def meter(what: str, total: int) -> Iterator[Meter]:
-    """Show progress over `total` images."""
+def meter(what: str, total: int, items: str = "images") -> Iterator[Meter]:
+    """Show progress over `total` images, or what else is counted."""
     if not sys.stderr.isatty() or not log.isEnabledFor(logging.INFO):
-        yield _Lines(what, total)
+        yield _Lines(what, total, items)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -59,6 +60,6 @@ def meter(what: str, total: int) -> Iterator[Meter]:
             def advance(self, images: int) -> None:
                 self.done += images
                 rate = self.done / max(time.monotonic() - start, 1e-9)
-                bar.update(task, advance=images, rate=f"{rate:.1f} images/s")
+                bar.update(task, advance=images, rate=f"{rate:.1f} {items}/s")
 
         yield _Bar()

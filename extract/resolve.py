@@ -108,8 +108,8 @@ def _from_manifest(model: Model, choice: Choice) -> Named:
         weights = f"package:{model.package}:{model.package_file}"
     else:
         weights = f"hub:{model.pretrained}"
-    if model.library == "timm" and model.pretrained:
-        arch = f"{arch}.{model.pretrained}"
+    if model.pretrained:
+        arch = f"{arch}{'.' if model.library == 'timm' else '/'}{model.pretrained}"
     return Named(
         name=choice.name or model.id,
         library=model.library,
@@ -122,16 +122,18 @@ def _from_manifest(model: Model, choice: Choice) -> Named:
 
 def _ad_hoc(pattern: str, choice: Choice) -> Named:
     library, _, rest = pattern.partition(":")
-    arch, _, tag = rest.partition("/") if library == "open_clip" else (rest, "", "")
-    if not arch:
+    if not rest:
         raise UsageError(f"--model {pattern!r}: expected timm:<arch> or open_clip:<arch>/<tag>")
-    # A timm name carries its own tag.
-    weights = choice.weights or f"hub:{tag or arch.partition('.')[2]}"
+    # A name carries its own tag: resnet50.a1_in1k, ViT-B-32/openai.
+    local = rest.startswith("local-dir:")
+    tag = "" if local else rest.partition("." if library == "timm" else "/")[2]
+    weights = choice.weights or f"hub:{tag}"
     group = choice.group or ("zero-shot-clip" if library == "open_clip" else "other")
     return Named(
-        name=choice.name or pattern,
+        # A folder's path says nothing on another machine.
+        name=choice.name or (f"{library}:{Path(rest.removeprefix('local-dir:')).name}" if local else pattern),
         library=library,
-        arch=arch,
+        arch=rest,
         weights=weights,
         facts={"group": group},
         label_space="",
@@ -179,7 +181,19 @@ def _backbone(named: Named, choice: Choice, classes: ClassList | None, memo: Mem
             memo=memo,
             offline=choice.offline,
         )
-    raise UsageError(f"{named.name}: no backbone for library {named.library!r} yet; expected timm")
+    if named.library == "open_clip":
+        from .backbones.open_clip_backbone import OpenClipBackbone
+
+        return OpenClipBackbone(
+            named.arch,
+            _source(named.weights),
+            image_size=choice.image_size,
+            interpolation=choice.interpolation or None,
+            dtype=choice.dtype,
+            memo=memo,
+            offline=choice.offline,
+        )
+    raise UsageError(f"{named.name}: no backbone for library {named.library!r} yet; expected timm or open_clip")
 
 
 def _source(weights: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,10 +24,11 @@ from cache.spaces import write_space
 from cache.store import Store
 from cache.texts import write_text
 
-from .backbones.protocol import Backbone
+from .backbones.protocol import Backbone, ZeroShot
 from .plan import Plan, UnitPlan
 from .progress import Meter, meter
 from .sources import Sources
+from .text_unit import TextWork, encode_text, head_stats, write_words
 from .unit import Settings, compute_unit
 
 log = logging.getLogger("assay")
@@ -45,17 +46,29 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class TextReceipt:
+    """What a worker says of the text of a space."""
+
+    label: str
+    sentences: int
+    heads: int
+    failures: tuple[RowFailure, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """What became of a plan."""
 
     run: str
     receipts: tuple[Receipt, ...]
     models_constructed: int
+    texts: tuple[TextReceipt, ...] = ()
 
     @property
     def failures(self) -> tuple[RowFailure, ...]:
         """Every row without numbers."""
-        return tuple(failure for receipt in self.receipts for failure in receipt.failures)
+        return tuple(failure for receipt in (*self.texts, *self.receipts) for failure in receipt.failures)
 
     def images_per_second(self) -> dict[str, float]:
         """Return the speed of each space, decoding and writing included."""
@@ -72,6 +85,8 @@ class RunReport:
             "run": self.run,
             "units": len(self.receipts),
             "images": sum(receipt.unit.images for receipt in self.receipts),
+            "sentences": sum(receipt.sentences for receipt in self.texts),
+            "heads": sum(receipt.heads for receipt in self.texts),
             "seconds": round(sum(receipt.seconds for receipt in self.receipts), 3),
             "models_constructed": self.models_constructed,
             "images_per_second": self.images_per_second(),
@@ -118,6 +133,7 @@ class Worker:
         items = self.reader.pack(unit.pack).items
         self._refuse_absent(unit, items)
         self.load(backbone)
+        log.debug("unit %s of %s begins", unit.pack[:16], unit.label)
         done = 0
 
         def advance(rows: int) -> None:
@@ -141,7 +157,35 @@ class Worker:
                     kind, unit.label, unit.pack[:16], differences[kind],
                 )  # fmt: skip
         failures = {failure.row: failure for kind in unit.kinds for failure in result.failures[kind]}
+        log.debug("unit %s of %s is committed: %s", unit.pack[:16], unit.label, outcomes)
         return Receipt(unit, outcomes, tuple(failures.values()), time.monotonic() - start, differences)
+
+    def encode(self, backbone: Backbone, label: str, space: str, work: TextWork, shown: Meter) -> TextReceipt:
+        """Encode the sentences of a space and commit them, and the heads that they make."""
+        start = time.monotonic()
+        self.load(backbone)
+        assert isinstance(backbone, ZeroShot)
+        tower = backbone.text_tower()
+        sentences = work.sentences
+        done = 0
+
+        def advance(rows: int) -> None:
+            nonlocal done
+            shown.advance(rows - done)
+            done = rows
+
+        features = tower.encode(sentences, advance)
+        failures: list[RowFailure] = []
+        for made in encode_text(work, features):
+            place = Unit(made.kind, space, label, made.pack)
+            segments = list(array_segments(made.kind, space, made.pack, made.values, stats=head_stats(tower)))
+            with self.store.stage() as staged:
+                outcome = write_commit(staged, place, segments, made.failures, self.run)
+            failures += made.failures
+            if outcome is Outcome.DIFFERENT:
+                log.warning("%s of %s, pack %s: another run committed other numbers; they stay",
+                            made.kind, label, made.pack[:16])  # fmt: skip
+        return TextReceipt(label, len(sentences), len(work.heads), tuple(failures), time.monotonic() - start)
 
     def _refuse_absent(self, unit: UnitPlan, items: Sequence[str]) -> None:
         # A folder that is not mounted, or indexed on another machine: rows without numbers would be there for good.
@@ -174,6 +218,7 @@ def run_plan(store: Store, plan: Plan, settings: Settings, compress: Compression
         with store.stage() as staged:
             if work.candidate.classes is not None:
                 write_text(staged, work.candidate.classes)
+            write_words(staged, work.text)
             write_space(staged, work.space)
             write_request(staged, work.request)
         if work.other_bindings:
@@ -182,20 +227,27 @@ def run_plan(store: Store, plan: Plan, settings: Settings, compress: Compression
                 work.candidate.name, work.view.name, describe([work.request, *work.other_bindings]),
             )  # fmt: skip
     store.forget()
-    if not plan.units and {work.request.digest for work in plan.works} <= named_requests(store.disk, store.layout):
+    spaces = _by_space(plan)
+    todo = any(space.units or space.sentences for space in spaces)
+    if not todo and {work.request.digest for work in plan.works} <= named_requests(store.disk, store.layout):
         return RunReport("", (), 0)
     with store.stage() as staged:
         write_start(staged, run, [work.request.digest for work in plan.works], _settings(settings))
     worker = Worker(store, settings, run, compress)
     receipts: list[Receipt] = []
+    texts: list[TextReceipt] = []
     try:
-        total = sum(unit.images for unit in plan.units)
-        with meter("extracting", total) as shown:
-            for backbone, unit in _in_order(plan):
-                receipts.append(worker.work(backbone, unit, shown))
+        images, sentences = (sum(unit.images for unit in plan.units), sum(len(space.sentences) for space in spaces))
+        with meter("extracting", images + sentences, "images and sentences" if sentences else "images") as shown:
+            for space in spaces:
+                # Text first: it is short, and a tokenizer that is not here is known before the images are read.
+                if space.sentences:
+                    texts.append(worker.encode(space.backbone, space.label, space.id, space.text, shown))
+                for unit in space.units:
+                    receipts.append(worker.work(space.backbone, unit, shown))
     finally:
         worker.close()
-        report = RunReport(run, tuple(receipts), worker.constructed)
+        report = RunReport(run, tuple(receipts), worker.constructed, tuple(texts))
         with store.stage() as staged:
             write_end(staged, run, report.to_json())
     return report
@@ -207,6 +259,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
 
 def _refuse_lost(plan: Plan) -> None:
     lost = [f"{kind} of {unit.label}, pack {unit.pack[:16]}" for unit in plan.units for kind in unit.lost]
+    lost += [f"{kind} of {work.space.label}, pack {pack[:16]}" for work in plan.works for kind, pack in work.text.lost]
     if lost:
         raise IncompleteError(
             f"{len(lost)} unit(s) have a record but their data are gone, the first is {lost[0]}. "
@@ -214,14 +267,28 @@ def _refuse_lost(plan: Plan) -> None:
         )
 
 
-def _in_order(plan: Plan) -> Iterator[tuple[Backbone, UnitPlan]]:
-    """Yield every distinct unit once, the units of one space together: one model load a space."""
-    units: dict[str, list[UnitPlan]] = {}
-    for unit in plan.units:
-        units.setdefault(unit.space, []).append(unit)
-    backbones: dict[str, Backbone] = {}
+@dataclass(slots=True)
+class _Space:
+    """Everything to do with one model: one load."""
+
+    id: str
+    label: str
+    backbone: Backbone
+    text: TextWork
+    units: list[UnitPlan]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        return self.text.sentences
+
+
+def _by_space(plan: Plan) -> list[_Space]:
+    """Return the work of every space, each distinct unit and sentence once."""
+    spaces: dict[str, _Space] = {}
     for work in plan.works:
-        backbones.setdefault(work.request.space, work.candidate.backbone)
-    for space, of_space in units.items():
-        for unit in of_space:
-            yield backbones[space], unit
+        new = _Space(work.space.id, work.space.label, work.candidate.backbone, TextWork(), [])
+        space = spaces.setdefault(work.space.id, new)
+        space.text = space.text.joined(work.text)
+    for unit in plan.units:
+        spaces[unit.space].units.append(unit)
+    return list(spaces.values())

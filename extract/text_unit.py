@@ -76,6 +76,16 @@ class TextWork:
         of_heads = (s for job in self.heads for group in sentences_of(job.prompts, job.classes) for s in group)
         return tuple(dict.fromkeys([*(s for strings in self.new.values() for s in strings), *of_heads]))
 
+    def nbytes(self, width: int) -> int:
+        """Return the bytes of what is missing, for features of some width."""
+        rows = sum(len(strings) for strings in self.new.values())
+        return rows * width * 2 + sum(width * len(job.classes.keys) * 4 for job in self.heads)
+
+    def joined(self, other: TextWork) -> TextWork:
+        """Return the one pass that makes what this work and another one in the same space ask for."""
+        heads = {job.pack: job for job in (*self.heads, *other.heads)}
+        return TextWork(new={**self.new, **other.new}, heads=tuple(heads.values()))
+
     @property
     def extra(self) -> dict[str, tuple[str, ...]]:
         """The packs of a request."""

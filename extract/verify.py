@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from cache.bindings import bindings
-from cache.errors import UsageError
+from cache.errors import IncompleteError, UsageError
 from cache.layout import IMAGE_KINDS
 from cache.reader import Reader, State
 from cache.store import Store
@@ -17,6 +18,8 @@ from manifests.catalogue import Catalogue
 from .resolve import Choice, candidate, named_models
 from .sources import Memo, Sources
 from .unit import Settings, compute_unit
+
+log = logging.getLogger("assay")
 
 
 def verify_rows(
@@ -36,9 +39,9 @@ def verify_rows(
     ------
     UsageError
         When a model no longer describes itself as it did when it was stored.
+    IncompleteError
+        When no number or no image of what was asked for is here.
     """
-    if recompute < 1:
-        raise UsageError(f"--recompute expects a number from 1, got {recompute}.")
     reader, sources, memo = Reader(store), Sources(store), Memo(store)
     rows: list[dict[str, Any]] = []
     for binding in bindings(store, models, datasets):
@@ -68,9 +71,19 @@ def verify_rows(
             fresh = compute_unit(store, sources, backbone, chosen, kinds, settings)
         finally:
             backbone.close()
-        for kind in kinds:
-            stored = store.rows(kind, space.id, chosen)
-            rows.append(_compare(binding.model, binding.dataset, kind, stored, fresh.arrays[kind], tolerance))
+        gone = {f.row for kind in kinds for f in fresh.failures[kind] if f.status != "not_finite"}
+        if gone:
+            log.warning("%s on %s: %d of the %d images drawn cannot be read here now and are left out",
+                        binding.model, binding.dataset, len(gone), len(chosen))  # fmt: skip
+        kept = [row for row in range(len(chosen)) if row not in gone]
+        for kind in kinds if kept else ():
+            stored = store.rows(kind, space.id, [chosen[row] for row in kept])
+            rows.append(_compare(binding.model, binding.dataset, kind, stored, fresh.arrays[kind][kept], tolerance))
+    if not rows:
+        raise IncompleteError(
+            "there is nothing to compare: what was asked for is not extracted, or its images are not on this machine. "
+            "`assay-extract status` shows which."
+        )
     return rows
 
 

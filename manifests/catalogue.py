@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import ManifestError, Problem, UsageError
-from .references import dataset_problems, model_problems, study_problems
-from .schema import Dataset, LabelSpace, Model, PromptSet, Study
+from .references import dataset_problems, factor_problems, label_problems, model_problems, study_problems
+from .schema import Dataset, FactorSet, LabelSpace, Model, PromptSet, Study
 from .selection import select
 from .toml_file import EntryT, read_entry
 
 __all__ = ["ENVIRONMENT", "FOLDERS", "Catalogue", "load", "select", "user_folders"]
 
 BUILT_IN = Path(__file__).parent
-FOLDERS = ("models", "datasets", "labels", "prompts", "studies")
+FOLDERS = ("models", "datasets", "labels", "prompts", "factors", "studies")
 ENVIRONMENT = "ASSAY_MANIFESTS"
 
 
@@ -32,7 +32,25 @@ class Catalogue:
     datasets: Mapping[str, Dataset]
     labels: Mapping[str, LabelSpace]
     prompts: Mapping[str, PromptSet]
+    factors: Mapping[str, FactorSet]
     studies: Mapping[str, Study]
+
+    def logit_space(self, dataset: str) -> LabelSpace | None:
+        """Return the label space whose classes a classifier of a dataset has, before any class is left out or merged.
+
+        A zero-shot head for ImageNet-R is made for all 1000 classes: then every protocol has what it needs, and all
+        sets over ImageNet's classes share one head. None for a dataset without a label space.
+
+        Examples
+        --------
+        >>> [space.id for name in ("imagenet-r", "imagenet-val") if (space := load().logit_space(name))]
+        ['imagenet-1k', 'imagenet-1k']
+        """
+        manifest = self.datasets.get(dataset)
+        if manifest is None or not manifest.label_space:
+            return None
+        own = self.labels[manifest.label_space]
+        return self.labels[own.over] if own.over else own
 
 
 def user_folders(option: Path | None, environment: Mapping[str, str]) -> tuple[Path, ...]:
@@ -91,9 +109,12 @@ def load(extra: Sequence[Path] = ()) -> Catalogue:
         datasets=reading.folder("datasets", Dataset),
         labels=reading.folder("labels", LabelSpace),
         prompts=reading.folder("prompts", PromptSet),
+        factors=reading.folder("factors", FactorSet),
         studies=reading.folder("studies", Study),
     )
     reading.problems += model_problems(catalogue.models, reading.ids, reading.shown)
+    reading.problems += label_problems(catalogue.labels, reading.ids, reading.shown)
+    reading.problems += factor_problems(catalogue.factors, reading.ids, reading.shown)
     reading.problems += dataset_problems(catalogue.datasets, reading.ids, reading.shown)
     reading.problems += study_problems(catalogue.studies, reading.ids, reading.shown)
     if reading.problems:

@@ -5,11 +5,15 @@ Knows no array; a column is a position in `keys`.
 
 from __future__ import annotations
 
-from pydantic import ValidationInfo, field_validator
+from typing import Annotated, TypeAlias
+
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
 from .errors import UsageError
 from .terms import CLOSED, Id, Text, Texts, repeated
+
+Column: TypeAlias = Annotated[int, Field(strict=True, ge=0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
@@ -26,6 +30,10 @@ class LabelSpace:
         WordNet ids or ids of the dataset's own; unique.
     names
         Class names for prompts. They may repeat: two ImageNet classes are both called "missile".
+    over
+        Id of the label space whose columns make up these classes; "" for a space of its own.
+    members
+        For each class its columns in `over`, ascending; no column stands for two classes.
     """
 
     id: Id
@@ -33,6 +41,8 @@ class LabelSpace:
     source: Text
     keys: Texts
     names: tuple[Text, ...]
+    over: str = ""
+    members: tuple[tuple[Column, ...], ...] = ()
 
     @field_validator("keys")
     @classmethod
@@ -48,6 +58,22 @@ class LabelSpace:
         if len(names) != len(keys):
             raise ValueError(f"expected one name a key ({len(keys)}), got {len(names)}")
         return names
+
+    @field_validator("members")
+    @classmethod
+    def _disjoint(cls, members: tuple[tuple[int, ...], ...], info: ValidationInfo) -> tuple[tuple[int, ...], ...]:
+        over, keys = info.data.get("over", ""), info.data.get("keys", members)
+        if bool(over) != bool(members):
+            raise ValueError("over and members go together: which space, and which of its columns make up each class")
+        if members and len(members) != len(keys):
+            raise ValueError(f"expected the columns of each key ({len(keys)}), got {len(members)} lists")
+        for key, columns in zip(keys, members, strict=True) if members else ():
+            if not columns or list(columns) != sorted(set(columns)):
+                raise ValueError(f"{key}: expected at least one column, ascending, none twice; got {list(columns)}")
+        every = [column for columns in members for column in columns]
+        if shared := sorted({column for column in every if every.count(column) > 1}):
+            raise ValueError(f"column {shared[0]} stands for more than one class")
+        return members
 
     def positions(self) -> dict[str, int]:
         """Column of every key; build it once to look up many."""

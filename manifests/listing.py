@@ -32,7 +32,7 @@ def rows(
     catalogue
         What is known.
     what
-        models, datasets, labels, prompts or studies.
+        models, datasets, labels, prompts, factors or studies.
     group, source
         Patterns for the group and training source of models; none means no limit.
     study

@@ -1,4 +1,4 @@
-"""Whether what entries say of each other holds: label spaces, duplicates, the patterns of studies.
+"""Whether what entries say of each other holds: label spaces, duplicates, sets over sets, the patterns of studies.
 
 Knows entries and ids; reads no file.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from .errors import Problem, UsageError
-from .schema import Block, Dataset, Model, Study, check_id
+from .schema import Block, Dataset, FactorSet, LabelSpace, Model, Study, check_id
 from .selection import is_glob, matching, no_match, split_patterns
 
 Ids = Mapping[str, Collection[str]]
@@ -34,12 +34,49 @@ def model_problems(models: Mapping[str, Model], ids: Ids, shown: Shown) -> Itera
             yield Problem(file, "duplicate_of", f"{original!r} is itself a duplicate; name its original, {first!r}")
 
 
+def label_problems(labels: Mapping[str, LabelSpace], ids: Ids, shown: Shown) -> Iterator[Problem]:
+    """Check that `over` leads to a space of its own, whose columns the members are."""
+    for space in labels.values():
+        if not space.over:
+            continue
+        file = shown("labels", space.id)
+        if space.over not in ids["labels"]:
+            yield Problem(file, "over", no_match(ids["labels"], space.over, "labels"))
+        elif space.over in labels:
+            yield from (Problem(file, key, message) for key, message in _member_problems(space, labels[space.over]))
+
+
+def _member_problems(space: LabelSpace, over: LabelSpace) -> Iterator[tuple[str, str]]:
+    if over.over:
+        yield "over", f"{over.id!r} is itself over {over.over!r}; name that one"
+        return
+    position = over.positions()
+    for key, columns in zip(space.keys, space.members, strict=True):
+        if columns[-1] >= len(over.keys):
+            yield "members", f"{key} has column {columns[-1]}; {over.id} ends at {len(over.keys) - 1}"
+        elif key in position and columns != (position[key],):
+            yield "members", f"{key} is column {position[key]} of {over.id}; got {list(columns)}"
+
+
+def factor_problems(factors: Mapping[str, FactorSet], ids: Ids, shown: Shown) -> Iterator[Problem]:
+    """Check that every reading is that of a dataset."""
+    for entry in factors.values():
+        for name in entry.readings:
+            if name not in ids["datasets"]:
+                message = no_match(ids["datasets"], name, "datasets")
+                yield Problem(shown("factors", entry.id), f"readings.{name}", message)
+
+
 def dataset_problems(datasets: Mapping[str, Dataset], ids: Ids, shown: Shown) -> Iterator[Problem]:
-    """Check label_space of every dataset."""
+    """Check label_space and over of every dataset."""
     for dataset in datasets.values():
+        file = shown("datasets", dataset.id)
         if dataset.label_space and dataset.label_space not in ids["labels"]:
-            file = shown("datasets", dataset.id)
             yield Problem(file, "label_space", no_match(ids["labels"], dataset.label_space, "labels"))
+        if dataset.over and dataset.over not in ids["datasets"]:
+            yield Problem(file, "over", no_match(ids["datasets"], dataset.over, "datasets"))
+        elif dataset.over == dataset.id:
+            yield Problem(file, "over", "a set cannot name its own images again")
 
 
 def study_problems(studies: Mapping[str, Study], ids: Ids, shown: Shown) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""The five schemas of manifest files, under one import.
+"""The six schemas of manifest files, under one import.
 
 A key that a schema does not list is an error, and so is a value of another type; a fact that nobody published is None,
 never a guess. A schema knows nothing of files or folders (`toml_file`, `catalogue`) and nothing of other entries
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from .dataset import Dataset
+from .dataset import LAYOUTS, Dataset, Layout
+from .factor_set import FactorSet, Reading
 from .label_space import LabelSpace
 from .model import Model
 from .prompt_set import PromptSet
@@ -19,16 +20,20 @@ from .terms import GROUPS, KINDS, Group, Kind, check_id
 __all__ = [
     "GROUPS",
     "KINDS",
+    "LAYOUTS",
     "Block",
     "Dataset",
     "Entry",
+    "FactorSet",
     "Group",
     "Kind",
     "LabelSpace",
+    "Layout",
     "Model",
     "PromptSet",
+    "Reading",
     "Study",
     "check_id",
 ]
 
-Entry: TypeAlias = Model | Dataset | LabelSpace | PromptSet | Study
+Entry: TypeAlias = Model | Dataset | LabelSpace | PromptSet | FactorSet | Study

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,9 +16,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import Problem
-from .schema import Block, Dataset, LabelSpace, Model, PromptSet, Study
+from .schema import Block, Dataset, FactorSet, LabelSpace, Model, PromptSet, Reading, Study
 
-EntryT = TypeVar("EntryT", Model, Dataset, LabelSpace, PromptSet, Study)
+EntryT = TypeVar("EntryT", Model, Dataset, LabelSpace, PromptSet, FactorSet, Study)
+
+_NESTED: Mapping[type[Any], type[Any]] = {Study: Block, FactorSet: Reading}
+"""What the tables inside an entry are."""
 
 
 def read_entry(path: Path, schema: type[EntryT], shown: str) -> tuple[EntryT | None, list[Problem]]:
@@ -69,7 +73,7 @@ def _problem(detail: ErrorDetails, schema: type[Any], shown: str) -> Problem:
         case "missing":
             message = "is required"
         case "unexpected_keyword_argument":
-            message = _unknown_key(str(location[-1]), schema if len(location) == 1 else Block)
+            message = _unknown_key(str(location[-1]), schema if len(location) == 1 else _NESTED.get(schema, schema))
         case "value_error":
             message = detail["msg"].removeprefix("Value error, ")
         case _:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import logging
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ CONFIG_FILE: Final = "open_clip_config.json"
 HUB_FILES: Final = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 SCHEMES: Final = ("hf-hub:", "local-dir:")
 INTERPOLATIONS: Final = ("bicubic", "bilinear")
+
+log = logging.getLogger("assay")
 
 Family = Literal["vit", "resnet", "timm"]
 
@@ -164,11 +167,15 @@ def right_activation(name: str, model: Mapping[str, Any]) -> str:
     """Return the architecture that differs from another in nothing but QuickGELU, in words for a message."""
     quick = _quick_gelu(model)
     wanted = name.removesuffix("-quickgelu") if quick else f"{name}-quickgelu"
-    near = twins(name, model, ignoring=("quick_gelu",))
-    found = [other for other in near if _quick_gelu(open_clip.get_model_config(other)) != quick]
+    found = _other_activation(name, model)
     if not found:
         return f"an architecture like {name} with quick_gelu = {str(not quick).lower()}"
     return wanted if wanted in found else found[0]
+
+
+def _other_activation(name: str, model: Mapping[str, Any]) -> list[str]:
+    near = twins(name, model, ignoring=("quick_gelu",))
+    return [other for other in near if _quick_gelu(open_clip.get_model_config(other)) != _quick_gelu(model)]
 
 
 def _quick_gelu(fields: Mapping[str, Any]) -> bool:
@@ -227,8 +234,8 @@ def _overlay(name: str, tag: str, weights: WeightsSource) -> dict[str, Any]:
         return dict(found)
     if isinstance(weights, LibraryWeights):
         raise UsageError(
-            f"{name}: which weights? Name a tag, open_clip:{name}/TAG, of {', '.join(tags) or '(it has none)'}; or give "
-            "--weights FILE or --weights random:SEED"
+            f"{name}: which weights? Name a tag, open_clip:{name}/TAG, of {', '.join(tags) or '(it has none)'}; or "
+            "give --weights FILE or --weights random:SEED"
         )
     # Without a tag open_clip takes OpenAI's mean and std for everything, also for a SigLIP.
     fields = [merge_preprocess_dict({}, open_clip.get_pretrained_cfg(name, one)) for one in tags]
@@ -255,12 +262,18 @@ def _check_activation(name: str, tag: str, model: Mapping[str, Any], overlay: Ma
     if not tag:
         return
     trained, built = _quick_gelu(overlay), _quick_gelu(model)
-    if trained != built:
-        words = {True: "QuickGELU", False: "GELU"}
-        raise UsageError(
-            f"{name}/{tag}: the weights were trained with {words[trained]}, and {name} has {words[built]}; open_clip "
-            f"only warns of it and computes other numbers. Use {right_activation(name, model)}"
-        )
+    if trained == built:
+        return
+    words = {True: "QuickGELU", False: "GELU"}
+    if not _other_activation(name, model):
+        # roberta-ViT-B-32: the tag says nothing of an activation, and no other architecture could take it.
+        log.warning("%s/%s: open_clip's tag says %s; taking the architecture's %s, since there is no other for it",
+                    name, tag, words[trained], words[built])  # fmt: skip
+        return
+    raise UsageError(
+        f"{name}/{tag}: the weights were trained with {words[trained]}, and {name} has {words[built]}; open_clip "
+        f"only warns of it and computes other numbers. Use {right_activation(name, model)}"
+    )
 
 
 def _library_weights(name: str, tag: str, overlay: Mapping[str, Any]) -> WeightsSource:

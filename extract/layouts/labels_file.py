@@ -75,4 +75,4 @@ def _rows(reader: csv.DictReader[str], path: Path) -> Iterator[dict[str, str | N
     try:
         yield from reader
     except csv.Error as error:
-        raise UsageError(f"{path}: line {reader.line_num} is not CSV ({error})") from error
+        raise UsageError(f"{path}: what follows line {reader.line_num} is not CSV ({error})") from error

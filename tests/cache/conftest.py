@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from cache.store import Store
-
 from tests.cache.synthetic import fill
 
 

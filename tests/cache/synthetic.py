@@ -141,7 +141,7 @@ def text_segments(space: str) -> tuple[tuple[Segment, ...], tuple[Segment, ...],
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Job:
     """One model on one version, as `run` would do it."""
 
@@ -193,9 +193,7 @@ def units_of(size: Size, job: Job) -> list[tuple[Unit, tuple[Segment, ...], list
         for kind in job.kinds:
             segments = image_segments(kind, space.id, tuple(items), (broken,), job.seed)
             failures = [
-                RowFailure(row, item, "decode_error", "truncated")
-                for row, item in enumerate(items)
-                if item == broken
+                RowFailure(row, item, "decode_error", "truncated") for row, item in enumerate(items) if item == broken
             ]
             found.append((Unit(kind, space.id, space.label, pack_id(items)), segments, failures))
     if job.zero_shot:

@@ -17,7 +17,6 @@ from cache.reader import Reader, State
 from cache.segments import Segment
 from cache.spaces import write_space
 from cache.store import Store
-
 from tests.cache.synthetic import CLASSIFIER, image_segments, images, pack_table
 
 ITEMS = tuple(images(5))

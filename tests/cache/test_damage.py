@@ -9,7 +9,6 @@ import pytest
 
 from cache.bindings import check_explained
 from cache.store import Store
-
 from tests.cache.damage import ACTIONS, Damage, broken_promises, damages, files_of, judge, sort_of, table
 from tests.cache.synthetic import answer, fill, fill_other_model
 
@@ -93,7 +92,9 @@ def test_edited_logit_scale_contradicts_the_array(path: Path, others: list[Path]
 
 def test_hidden_failure_contradicts_the_array(path: Path, others: list[Path]) -> None:
     reference = answer(path)
-    edits = [d for d in damages(path, others) if d.action == "edit" and d.detail.startswith(("failures:", "failures.0:"))]
+    edits = [
+        d for d in damages(path, others) if d.action == "edit" and d.detail.startswith(("failures:", "failures.0:"))
+    ]
     said = Counter(judge(path, damage, reference, answer).said for damage in edits)
     assert set(said) <= {"exit 4", "same"}
     assert said["exit 4"] >= 4

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from cache.documents import document_digest, seal, unseal
 from cache.errors import FormatVersionError, IntegrityError
 
+NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none() | st.booleans() | NUMBERS | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )  # fmt: skip
@@ -28,10 +30,8 @@ def test_a_flipped_bit_is_an_error_or_changes_nothing(body: dict[str, object], d
     sealed = bytearray(seal("run", body))
     at = data.draw(st.integers(0, len(sealed) - 1))
     sealed[at] ^= 1 << data.draw(st.integers(0, 7))
-    try:
+    with contextlib.suppress(IntegrityError, FormatVersionError):
         assert unseal(bytes(sealed), "run", "x") == body
-    except (IntegrityError, FormatVersionError):
-        pass
 
 
 def test_the_layout_of_the_file_is_free() -> None:

@@ -15,7 +15,6 @@ from cache.layout import Layout, is_run
 from cache.runs import new_run_id
 from cache.store import Store
 from cache.writing import create, stage
-
 from tests.cache.synthetic import answer, fill
 
 DISK = Disk()
@@ -146,9 +145,7 @@ def test_a_real_permission_error_is_not_waited_for(tmp_path: Path, monkeypatch: 
     assert calls == 1
 
 
-def test_windows_answers_permission_for_a_folder_that_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_windows_answers_permission_for_a_folder_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any) -> None:
         raise _refuse(errno.EACCES)
 
@@ -166,7 +163,8 @@ def test_windows_answers_permission_for_a_folder_that_is_there(
 def test_macos_empties_the_cache_of_the_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import fcntl
 
-    full, plain = [], []
+    full: list[int] = []
+    plain: list[int] = []
     monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
     monkeypatch.setattr(fcntl, "fcntl", lambda handle, command: full.append(command))
     monkeypatch.setattr(os, "fsync", plain.append)

@@ -17,7 +17,9 @@ def test_slugs_are_legal_whatever_they_come_from(text: str) -> None:
     assert layout.parse_space(f"{slug(text)}-{HEX16}") == (slug(text), HEX16)
 
 
-@pytest.mark.parametrize("name", ["con", "COM1", "aux.x", "a/b", "a b", "", "-a", ".a", "a" * 81, "a?", "ä", "a\n", "x."])
+@pytest.mark.parametrize(
+    "name", ["con", "COM1", "aux.x", "a/b", "a b", "", "-a", ".a", "a" * 81, "a?", "ä", "a\n", "x."]
+)
 def test_names_that_some_system_refuses(name: str) -> None:
     assert not is_name(name)
 

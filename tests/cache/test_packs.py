@@ -8,7 +8,6 @@ from cache.errors import IntegrityError
 from cache.key import pack_id
 from cache.packs import read_pack, write_pack
 from cache.store import Store
-
 from tests.cache.synthetic import images, pack_table
 
 ITEMS = images(4)

@@ -16,7 +16,6 @@ from cache import segments
 from cache.reader import Reader
 from cache.segments import array_segments, holes, table_segment
 from cache.store import Store
-
 from tests.cache.synthetic import CLASSIFIER, ZERO_SHOT, numbers
 
 
@@ -74,8 +73,8 @@ def test_the_id_is_of_content_and_place() -> None:
 
     assert name() == name(values=np.asfortranarray(array)) == name(values=array.astype(">f4"))
     others = [
-        name("embeddings"), name(space="t"), name(pack="q"), name(values=array + 1), name(values=array.reshape(4, 1, 2)),
-        name(values=array.astype(np.float16)), name(stats={"logit_scale": 1.0}),
+        name("embeddings"), name(space="t"), name(pack="q"), name(values=array + 1),
+        name(values=array.reshape(4, 1, 2)), name(values=array.astype(np.float16)), name(stats={"logit_scale": 1.0}),
     ]  # fmt: skip
     assert len({name(), *others}) == 8
 

@@ -13,7 +13,6 @@ from cache.errors import IntegrityError
 from cache.reading import read_sharded
 from cache.segments import array_segments
 from cache.strict import StrictStore, open_strict
-
 from tests.cache.synthetic import numbers
 
 ARRAY = numbers("strict", shape=(20, 3, 2), dtype="float16")

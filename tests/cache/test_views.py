@@ -15,7 +15,6 @@ from cache.packs import write_pack
 from cache.retire import retire_version
 from cache.store import Store
 from cache.views import head_id, names, read_version, rows_digest, version_id, write_version
-
 from tests.cache.synthetic import images, pack_table, view_table
 
 PACKS = [pack_id(images(9))]
@@ -106,7 +105,7 @@ def test_names_that_differ_in_letter_case_only_are_refused(empty: Store) -> None
 def test_two_heads_are_an_error_until_somebody_decides(empty: Store, tmp_path: Path) -> None:
     first = _write(empty, 5)[0][:SHORT]
     second = _rival(empty, tmp_path, 6)
-    with pytest.raises(IntegrityError, match="has 2 current versions.*assay-cache retire --dataset d@ID"):
+    with pytest.raises(IntegrityError, match=r"has 2 current versions.*assay-cache retire --dataset d@ID"):
         _head(empty)
     assert retire_version(empty, f"d@{first}") == f"d@{second}"
     assert _head(empty) == second
@@ -139,7 +138,7 @@ def test_no_head_is_an_error(empty: Store) -> None:
     first, second = _write(empty, 5)[0][:SHORT], _write(empty, 6)[0][:SHORT]
     marker = empty.layout.marker("d", second, first)
     marker.write_bytes(seal("marker", {"name": "d", "old": second, "new": first}))
-    with pytest.raises(IntegrityError, match="0 current versions .none."):
+    with pytest.raises(IntegrityError, match=r"0 current versions .none."):
         _head(empty)
     assert _write(empty, 7)[1]
     assert empty.view("d").height == 7

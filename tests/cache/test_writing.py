@@ -24,11 +24,16 @@ def staged(tmp_path: Path) -> Stage:
 
 def test_a_stage_leaves_nothing_behind(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    with pytest.raises(KeyboardInterrupt), stage(Disk(), layout) as staged:
+    with pytest.raises(KeyboardInterrupt):
+        _interrupted(layout)
+    assert list(layout.staging.iterdir()) == []
+
+
+def _interrupted(layout: Layout) -> None:
+    with stage(Disk(), layout) as staged:
         staged.write(b"half")
         staged.write_folder(FILES)
         raise KeyboardInterrupt
-    assert list(layout.staging.iterdir()) == []
 
 
 def test_creation_is_exclusive_and_leaves_no_second_name(staged: Stage, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The files that hold images: folders, archives, arrays and lists, all read the same way."""

@@ -1,0 +1,81 @@
+"""Which heads a zero-shot model gets: prompt sets as the user named them, over the classes of a dataset.
+
+Reads manifests, prompt files and class lists; encodes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from cache.store import Store
+from cache.texts import ClassList, prompts_of, read_classes
+from cache.views import View
+from manifests.catalogue import Catalogue
+from manifests.errors import UsageError
+from manifests.prompt_file import find_prompts
+from manifests.selection import no_match
+
+from .classes import class_list
+from .text_unit import TEXT_KINDS, Pairs
+
+log = logging.getLogger("assay")
+
+DEFAULT_PROMPTS = ("openai-80",)
+IMAGENET = "imagenet-1k"
+
+
+def heads_for(
+    store: Store,
+    catalogue: Catalogue,
+    view: View,
+    kinds: Sequence[str],
+    prompts: Sequence[str],
+    classes: ClassList | None,
+) -> Pairs:
+    """Return the prompt sets and class lists of the heads that were asked for.
+
+    Parameters
+    ----------
+    kinds
+        As asked for; none means all that metrics need, heads among them.
+    prompts
+        As `--prompts` was given; none means openai-80 where heads are asked for.
+    classes
+        What `--classes` says; else the dataset's own, or ImageNet's where they are part of it.
+
+    Raises
+    ------
+    UsageError
+        For prompts that nobody knows, or when heads were asked for by name and there are no classes.
+    """
+    if not prompts and kinds and not set(kinds) & set(TEXT_KINDS):
+        return ()
+    found, unknown = find_prompts(catalogue.prompts, prompts or DEFAULT_PROMPTS)
+    if unknown:
+        known = no_match(catalogue.prompts, unknown[0], "prompts")
+        raise UsageError(f"{known}; a file ends in .toml or .json")
+    names = classes or classes_of(store, catalogue, view)
+    if names is None:
+        said = f"{view.name} has no classes to put into prompts"
+        if prompts or kinds:
+            raise UsageError(f"{said}; name them with --classes FILE (one a line) or --classes {IMAGENET}")
+        log.info("%s, so it gets embeddings and no heads; --classes FILE or --classes %s names some", said, IMAGENET)
+        return ()
+    return tuple((prompts_of(one), names) for one in found)
+
+
+def classes_of(store: Store, catalogue: Catalogue, view: View) -> ClassList | None:
+    """Return the classes of a dataset's heads; None where nothing says what could be on its images."""
+    imagenet = class_list(catalogue.labels[IMAGENET])
+    manifest = catalogue.datasets.get(view.name)
+    if manifest is not None and manifest.role == "ood":
+        # Its folders name what ImageNet lacks; what counts is how it looks to ImageNet's head.
+        return imagenet
+    if view.classes:
+        own = read_classes(store.disk, store.layout, view.classes)
+        # 200 of ImageNet's classes are told apart among all 1,000, and so are classes made up of ImageNet's;
+        # protocols then choose columns.
+        made_up = any(space.over == IMAGENET and space.keys == own.keys for space in catalogue.labels.values())
+        return imagenet if made_up or set(own.keys) <= set(imagenet.keys) else own
+    return None
