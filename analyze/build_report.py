@@ -22,6 +22,7 @@ from .measure import Measured
 from .report.figure import figure_of
 from .report.page import Report, Section, render
 from .report.tables import Column, html_table, results_table
+from .results import default_detector
 from .score import Scored
 from .table import INTERVALS, finite, write_table
 
@@ -188,7 +189,8 @@ def _detection_section(table: pl.DataFrame, words: Sequence[str]) -> list[Sectio
     rows = table.filter(pl.col("metric") == "auroc")
     if not rows.height:
         return []
-    best = rows.sort("value", "model", descending=[True, False]).row(0, named=True)
+    usual = [detector == default_detector(prompts) for detector, prompts in rows["detector", "prompt_set"].iter_rows()]
+    best = rows.filter(usual).sort("value", "model", descending=[True, False]).row(0, named=True)
     return [
         Section(
             id="detection",

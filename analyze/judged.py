@@ -84,8 +84,10 @@ class _Targets:
     def mask(self, rows: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
         sizes = self.sizes[rows]
         found = np.zeros((len(rows), k), bool)
-        at = np.concatenate([np.arange(self.starts[row], self.starts[row + 1]) for row in rows]) if len(rows) else []
-        found[np.repeat(np.arange(len(rows)), sizes), self.classes[np.asarray(at, np.int64)]] = True
+        # Places in the flat list: each row's start, then one after the other.
+        before = np.cumsum(sizes) - sizes
+        at = np.repeat(self.starts[rows] - before, sizes) + np.arange(int(sizes.sum()))
+        found[np.repeat(np.arange(len(rows)), sizes), self.classes[at]] = True
         return found
 
     def single(self) -> NDArray[np.int64]:
@@ -154,22 +156,17 @@ class Judge:
         self._losses["nll"][rows], self._losses["brier"][rows] = set_losses(wide, targets[has])
 
     def judged(self, ok: NDArray[np.bool_]) -> Judged:
-        """Return what was collected; `ok` tells which images have numbers.
-
-        Raises
-        ------
-        ValueError
-            When a frame's anchor is not in the view.
-        """
+        """Return what was collected; `ok` tells which images have numbers."""
         rule, n = self.protocol.rule, len(self._top1)
         counted = np.ones(n, bool) if rule == "member" else self._targets.sizes > 0
         top1, single = self._top1, rule == "label"
         if rule in ("anchor", "anchor-and-neighbours"):
-            samples, anchors = self._view["sample"].to_list(), self._view["anchor"].to_list()
+            samples, named = self._view["sample"].to_list(), self._view["anchor"].to_list()
+            counted = counted & np.array([sample == anchor for sample, anchor in zip(samples, named, strict=True)])
+            # In a part of the dataset an anchor may not be here; its neighbours then stand alone and do not count.
+            here = set(samples)
+            anchors = [anchor if anchor in here else sample for sample, anchor in zip(samples, named, strict=True)]
             rows, _, whole = vid_pm(top1, samples, anchors)
-            is_anchor = np.zeros(n, bool)
-            is_anchor[rows] = True
-            counted = counted & is_anchor
             if rule == "anchor-and-neighbours":
                 top1, ok = top1.copy(), ok.copy()
                 top1[rows] = whole
@@ -223,9 +220,10 @@ def judge(
         return f"protocol {protocol.id} needs a label space; the dataset has none"
     space = spaces[name]
     over = spaces[space.over] if space.over else None
+    columns = space if protocol.own_columns or over is None else over
     members = columns_of(space, None if protocol.own_columns else over, model_keys)
     if members is None:
-        return f"protocol {protocol.id} needs columns for all classes of {name if over is None else over.id}"
+        return f"protocol {protocol.id} needs a column for every class of {columns.id} that counts"
     if protocol.rule in ("anchor", "anchor-and-neighbours") and "anchor" not in view.columns:
         return f"protocol {protocol.id} needs the column anchor, which the dataset's version does not have"
     among = classes_among(space, over, view_keys)

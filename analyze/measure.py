@@ -22,6 +22,7 @@ from cache.texts import ClassList
 from cache.zero_shot import Head, cosines
 
 from .cells import Cell
+from .judged import Judge, Judged
 from .metrics.ood_scores import mcm
 from .metrics.softmax import LogitSummary, summarize
 from .scores import ImageNumbers, Keeper, Source, numbers_of, read_scores, scores_space
@@ -41,6 +42,8 @@ class Measured:
         What needs no label.
     nll, brier
         `(n,)`, NaN where there is no label; None where only stored scores are here, which cannot tell.
+    judged
+        What the images have under each scoring protocol; empty where only stored scores are here.
     """
 
     ok: NDArray[np.bool_]
@@ -49,6 +52,7 @@ class Measured:
     numbers: ImageNumbers
     nll: NDArray[np.float64] | None
     brier: NDArray[np.float64] | None
+    judged: tuple[Judged, ...] = ()
 
     @property
     def prediction(self) -> NDArray[np.int64]:
@@ -75,7 +79,12 @@ class _Logits:
 
 
 def measure(
-    reader: Reader, cell: Cell, columns: NDArray[np.int64], ways: int = 0, keeper: Keeper | None = None
+    reader: Reader,
+    cell: Cell,
+    columns: NDArray[np.int64],
+    ways: int = 0,
+    keeper: Keeper | None = None,
+    judges: Sequence[Judge] = (),
 ) -> Measured:
     """Measure a cell.
 
@@ -87,6 +96,8 @@ def measure(
         How many columns the class list says there are; 0 where there is no list.
     keeper
         What stores the numbers of whole packs, where wanted.
+    judges
+        Scoring protocols that are to see the logits, made for this cell.
 
     Raises
     ------
@@ -115,6 +126,8 @@ def measure(
             failed = logits.failures
             usable = logits.ok(rows)
             _put(logits, index[usable], rows[usable], columns, numbers, losses)
+            for judge in judges:
+                judge.put(index[usable], logits.values[rows[usable]])
             if keeper is not None:
                 _keep(keeper, reader, cell, scored, pack, logits)
         at_failed = [(int(at), failed[int(row)]) for at, row in zip(index, rows, strict=True) if int(row) in failed]
@@ -123,7 +136,13 @@ def measure(
         ok[[at for at, _ in at_failed]] = False
     whole = not cell.from_scores
     return Measured(
-        ok, failures, columns, numbers, losses["nll"] if whole else None, losses["brier"] if whole else None
+        ok=ok,
+        failures=failures,
+        labels=columns,
+        numbers=numbers,
+        nll=losses["nll"] if whole else None,
+        brier=losses["brier"] if whole else None,
+        judged=tuple(judge.judged(ok) for judge in judges) if whole else (),
     )
 
 

@@ -169,13 +169,17 @@ def columns_of(space: LabelSpace, over: LabelSpace | None, keys: Sequence[str]) 
 
     Examples
     --------
-    >>> pets = LabelSpace(id="pets", title="Pets", source="none", keys=("tabby", "siamese", "rat"), names=("a", "b", "c"))
-    >>> cat = LabelSpace(id="cat", title="Cat", source="none", keys=("cat",), names=("cat",), over="pets", members=((0, 1),))
-    >>> columns_of(cat, pets, ["rat", "siamese", "tabby"])
-    ((1, 2),)
+    >>> from manifests.catalogue import load
+    >>> cue, imagenet = load().labels["cue-16"], load().labels["imagenet-1k"]
+    >>> columns_of(cue, imagenet, imagenet.keys)[cue.index_of("bicycle")]
+    (444, 671)
+    >>> columns_of(cue, imagenet, imagenet.keys[::-1])[cue.index_of("bicycle")]  # the same classes, last first
+    (328, 555)
+    >>> columns_of(cue, imagenet, imagenet.keys[:500]) is None
+    True
     """
     position = {key: column for column, key in enumerate(keys)}
-    wanted = [(key,) for key in space.keys]
+    wanted: list[tuple[str, ...]] = [(key,) for key in space.keys]
     if over is not None:
         wanted = [tuple(over.keys[column] for column in columns) for columns in space.members]
     if any(key not in position for group in wanted for key in group):
@@ -190,10 +194,10 @@ def classes_among(space: LabelSpace, over: LabelSpace | None, keys: Sequence[str
 
     Examples
     --------
-    >>> pets = LabelSpace(id="pets", title="Pets", source="none", keys=("tabby", "siamese", "rat"), names=("a", "b", "c"))
-    >>> cat = LabelSpace(id="cat", title="Cat", source="none", keys=("cat",), names=("cat",), over="pets", members=((0, 1),))
-    >>> classes_among(cat, pets, ["rat", "siamese", "cat"]).tolist()
-    [-1, 0, 0]
+    >>> from manifests.catalogue import load
+    >>> cue, imagenet = load().labels["cue-16"], load().labels["imagenet-1k"]
+    >>> classes_among(cue, imagenet, ["n01440764", "n03792782", "bicycle"]).tolist()  # a tench, a mountain bike
+    [-1, 2, 2]
     """
     found = space.positions()
     if over is not None:
@@ -239,8 +243,10 @@ def member_correct(logits: ArrayLike, members: Members, targets: NDArray[np.bool
     Examples
     --------
     >>> one = np.array([[True, False]])
-    >>> member_correct([[5.0, 1.0, 0.0]], [[0, 1], [2]], one).tolist(), member_correct([[0.0, 1.0, 9.0]], [[0], [1]], one).tolist()
-    ([True], [False])
+    >>> member_correct([[5.0, 1.0, 0.0]], [[0, 1], [2]], one).tolist()
+    [True]
+    >>> member_correct([[2.0, 1.0, 9.0]], [[0], [1]], one).tolist()  # the best column stands for neither class
+    [False]
     """
     matrix = logit_matrix(logits)
     require_finite(matrix, "logits")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from manifests.canonical import digest
 
 from .intervals import auroc_interval, clopper_pearson, fpr_interval, mean_interval
+from .judged import Judged
 from .measure import Measured
 from .metrics.calibration import confidence_gap, expected_calibration_error
 from .metrics.detection import auroc, fpr_at_tpr
@@ -65,33 +66,52 @@ class Key:
 
 
 def classification(key: Key, measured: Measured, policy: OnFailure) -> Iterator[Result]:
-    """Yield accuracy, proper scores and calibration over the labelled images.
+    """Yield accuracy, proper scores and calibration over the labelled images, as the logits stand.
 
-    With `count-wrong`, images that could not be read count as wrong in the accuracies; they have no confidence, so
-    every other metric leaves them out. Stored scores know no losses: NLL and Brier score are left out then.
+    Stored scores know no losses: NLL and Brier score are left out then.
     """
     labelled = measured.labels >= 0
-    used = labelled & measured.ok
-    failed = int((labelled & ~measured.ok).sum())
+    five = measured.numbers.top5_index
+    right = measured.prediction == measured.labels
+    answers = Judged(
+        protocol=key.protocol,
+        classes=(),
+        counted=labelled,
+        ok=measured.ok,
+        top1=right,
+        # A model with fewer than five classes has every answer among its first five; that says nothing.
+        top5=(five == measured.labels[:, None]).any(axis=1) if (five[labelled & measured.ok] >= 0).all() else None,
+        confidence=measured.numbers.confidence,
+        sure=right,
+        nll=measured.nll,
+        brier=measured.brier,
+    )
+    yield from under_protocol(key, answers, policy)
+
+
+def under_protocol(key: Key, answers: Judged, policy: OnFailure) -> Iterator[Result]:
+    """Yield accuracy, proper scores and calibration under a scoring protocol.
+
+    With `count-wrong`, images that could not be read count as wrong in the accuracies; they have no confidence, so
+    every other metric leaves them out.
+    """
+    key = replace(key, protocol=answers.protocol)
+    used = answers.counted & answers.ok
+    failed = int((answers.counted & ~answers.ok).sum())
     n = int(used.sum())
     counted = n + (failed if policy == "count-wrong" else 0)
     if counted == 0:
         return
-    labels = measured.labels[used]
-    hits = {"accuracy_top1": measured.prediction[used] == labels}
-    five = measured.numbers.top5_index[used]
-    # A model with fewer than five classes has every answer among its first five; that says nothing.
-    if n and (five >= 0).all():
-        hits["accuracy_top5"] = (five == labels[:, None]).any(axis=1)
-    for metric, correct in hits.items():
-        k = int(correct.sum())
-        yield key.row(metric, k / counted, clopper_pearson(k, counted), counted, failed)
-    if n == 0:
+    for metric, hits in (("accuracy_top1", answers.top1), ("accuracy_top5", answers.top5)):
+        if hits is not None and (n or metric == "accuracy_top1"):
+            k = int(hits[used].sum())
+            yield key.row(metric, k / counted, clopper_pearson(k, counted), counted, failed)
+    if n == 0 or answers.confidence is None or answers.sure is None:
         return
-    confidence, correct = measured.numbers.confidence[used], hits["accuracy_top1"]
-    for metric, losses in (("nll", measured.nll), ("brier", measured.brier)):
+    for metric, losses in (("nll", answers.nll), ("brier", answers.brier)):
         if losses is not None:
             yield key.row(metric, float(losses[used].mean()), _mean_interval(losses[used]), n, failed)
+    confidence, correct = answers.confidence[used], answers.sure[used]
     gap = confidence - correct
     yield key.row("confidence_gap", confidence_gap(confidence, correct), _mean_interval(gap), n, failed)
     for bins in (15, 25):
@@ -102,6 +122,20 @@ def classification(key: Key, measured: Measured, policy: OnFailure) -> Iterator[
 def _mean_interval(values: NDArray[np.float64]) -> tuple[float, float]:
     # One image has no spread to judge by; nothing is known of its mean.
     return mean_interval(values) if len(values) > 1 else (-np.inf, np.inf)
+
+
+def default_detector(prompt_set: str) -> str:
+    """Return the detector that stands for a model: maximum concept matching where its head is made of text.
+
+    `mcm` is the softmax of cosines at temperature 1 (Ming et al. 2022); at temperature 1 / logit scale it is `msp` of
+    a zero-shot model's logits, whatever their bias.
+
+    Examples
+    --------
+    >>> default_detector("openai-80"), default_detector("")
+    ('mcm', 'msp')
+    """
+    return "mcm" if prompt_set else "msp"
 
 
 def detectors(measured: Measured) -> Mapping[str, NDArray[np.float64]]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -22,10 +23,12 @@ from cache.store import Store
 from cache.texts import ClassList, read_classes
 from manifests.catalogue import Catalogue
 
+from .applicable import Applicable, applicable
 from .asked import Ask, Roles
 from .cells import Cell, Missing, find_cells
+from .label_check import check_labels, label_note
 from .measure import Measured, label_columns, measure, unknown_classes
-from .results import Key, OnFailure, classification, detection
+from .results import Key, OnFailure, classification, detection, under_protocol
 from .scores import Keeper
 from .table import Result, to_table
 
@@ -80,7 +83,7 @@ def score(
     reader = Reader(store)
     found = find_cells(store, reader, catalogue, ask)
     keeper = Keeper(store, reader) if keep_scores else None
-    job = _Job(store, reader, on_failure, found.roles, keeper, visit, notes=list(found.notes))
+    job = _Job(store, reader, catalogue, on_failure, found.roles, keeper, visit, notes=list(found.notes))
     for _, cells in itertools.groupby(found.cells, key=lambda cell: cell.binding.model):
         job.model(list(cells))
     if keeper is not None:
@@ -95,6 +98,7 @@ class _Job:
 
     store: Store
     reader: Reader
+    catalogue: Catalogue
     policy: OnFailure
     roles: Roles
     keeper: Keeper | None
@@ -112,10 +116,18 @@ class _Job:
         for cell in cells:
             if not cell.view.table.height:
                 self.notes.append(f"{cell.binding.dataset} has no images, so nothing can be said of it.")
-            columns, note = self._columns(cell)
+            labels = self._labels(cell)
+            protocols = self._protocols(cell)
+            columns, note = self._columns(cell, labels, protocols)
             if note:
                 self.notes.append(note)
-            measured = measure(self.reader, cell, columns, len(self._classes(cell.classes).keys), self.keeper)
+            ways = len(self._classes(cell.classes).keys)
+            measured = measure(self.reader, cell, columns, ways, self.keeper, protocols.judges)
+            if protocols.judges and cell.from_scores:
+                self.notes.append(
+                    f"{cell.binding.model} on {cell.binding.dataset}: stored scores cannot tell what the protocols of "
+                    "this dataset ask for; they need its logits or embeddings."
+                )
             if measured.failures and (self.policy == "error" or not self._any_left(cell, measured)):
                 self.failed.append(_say_failed(cell, measured, self.policy))
                 continue
@@ -125,8 +137,43 @@ class _Job:
             self.kept.append(cell)
             self.visit(cell, measured)
             if cell.binding.dataset not in self.roles.outside:
-                self.results += classification(self._key(cell), measured, self.policy)
+                self.results += self._classification(cell, measured)
         self.results += self._detection(held)
+
+    def _classification(self, cell: Cell, measured: Measured) -> Iterator[Result]:
+        """Yield rows of the logits as they stand and under each protocol, and note labels that look misread."""
+        key = self._key(cell)
+        yield from classification(key, measured, self.policy)
+        names = self._classes(cell.classes).names
+        self._check_labels(key, measured.prediction, measured.labels, measured.ok, names)
+        for judged in measured.judged:
+            yield from under_protocol(key, judged, self.policy)
+            if judged.predictions is not None and judged.labels is not None:
+                under = replace(key, protocol=judged.protocol)
+                self._check_labels(under, judged.predictions, judged.labels, judged.ok, judged.classes)
+
+    def _check_labels(
+        self,
+        key: Key,
+        predictions: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        ok: NDArray[np.bool_],
+        names: Sequence[str],
+    ) -> None:
+        used = ok & (labels >= 0)
+        if len(names) > 1 and used.any():
+            found = check_labels(predictions[used], labels[used], len(names))
+            if note := label_note(key.model, key.dataset, key.protocol, found, names):
+                self.notes.append(note)
+
+    def _protocols(self, cell: Cell) -> Applicable:
+        """Return the protocols of a cell; one out of distribution has no labels to score."""
+        if cell.binding.dataset in self.roles.outside or not cell.view.classes or not cell.classes:
+            return Applicable()
+        manifest = self.catalogue.datasets.get(cell.binding.dataset)
+        ours, theirs = self._classes(cell.view.classes), self._classes(cell.classes)
+        whole = cell.view.table.height == cell.n_total
+        return applicable(manifest, self.catalogue.labels, cell.view.table, ours, theirs, whole)
 
     def _any_left(self, cell: Cell, measured: Measured) -> bool:
         """Tell whether a policy that goes on without some images leaves anything to count."""
@@ -151,9 +198,27 @@ class _Job:
             n_total=cell.n_total,
         )
 
-    def _columns(self, cell: Cell) -> tuple[NDArray[np.int64], str]:
+    def _labels(self, cell: Cell) -> NDArray[np.int64]:
+        """Return the class of every sample, -1 where it has none.
+
+        Raises
+        ------
+        IntegrityError
+            When the dataset does not have such a class.
+        """
+        table = cell.view.table
+        labels = table["label"].fill_null(-1).to_numpy().astype(np.int64)
+        classes = len(self._classes(cell.view.classes).keys)
+        several = table["labels"].explode() if table.schema.get("labels") == pl.List(pl.Int64) else None
+        largest = max(labels.max(initial=-1), -1 if several is None else cast("int | None", several.max()) or -1)
+        if cell.view.classes and largest >= classes:
+            raise damaged(
+                f"datasets/{cell.view.reference}.json", f"label {largest} of a dataset with {classes} classes"
+            )
+        return labels
+
+    def _columns(self, cell: Cell, labels: NDArray[np.int64], protocols: Applicable) -> tuple[NDArray[np.int64], str]:
         """Return the logit column of every sample's class, and what stood in the way."""
-        labels = cell.view.table["label"].fill_null(-1).to_numpy().astype(np.int64)
         none = np.full(len(labels), -1, np.int64)
         model, dataset = cell.binding.model, cell.binding.dataset
         labelled = labels >= 0
@@ -166,9 +231,8 @@ class _Job:
                 "with --classes FILE, one class a line in the order of the columns."
             )
         ours = self._classes(cell.view.classes)
-        if labels.max() >= len(ours.keys):
-            where = f"datasets/{cell.view.reference}.json"
-            raise damaged(where, f"label {labels.max()} of a dataset with {len(ours.keys)} classes")
+        if not protocols.as_they_stand:
+            return none, ""
         columns = label_columns(ours, self._classes(cell.classes))
         lacking = unknown_classes(ours, columns, labels[labelled].tolist())
         if lacking:

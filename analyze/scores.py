@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cache.commits import RowFailure, Unit, write_commit
+from cache.commits import RowFailure, Unit, read_commit, write_commit
 from cache.documents import damaged
 from cache.errors import AssayError
 from cache.reader import Reader, State
@@ -232,9 +232,7 @@ class Keeper:
         items = self.reader.pack(pack).items
         try:
             self._begin(source)
-            record = self.store.layout.record(unit.kind, unit.label, unit.pack)
-            if self.store.disk.status(record) is not None:
-                quarantine(self.store.disk, self.store.layout, record, "scores of data that were replaced since")
+            self._clear(unit, parents)
             segment = table_segment("scores", unit.space, pack, scores_table(items, parents, numbers, failures))
             with self.store.stage() as staged:
                 write_commit(staged, unit, [segment], failures, self._run, parents)
@@ -245,6 +243,13 @@ class Keeper:
         except AssayError as error:
             self._stopped = True
             log.warning("scores are not kept: %s", error)
+
+    def _clear(self, unit: Unit, parents: Sequence[str]) -> None:
+        # Read anew: another process may just have written what is wanted.
+        there = read_commit(self.store.disk, self.store.layout, unit)
+        if there is not None and there.parents != tuple(parents):
+            record = self.store.layout.record(unit.kind, unit.label, unit.pack)
+            quarantine(self.store.disk, self.store.layout, record, "scores of data that were replaced since")
 
     def _begin(self, source: Source) -> None:
         if source.request.digest in self._asked:
@@ -260,7 +265,11 @@ class Keeper:
 
     def close(self) -> None:
         """Say what was written."""
-        if self._run and not self._stopped:
+        if not self._run or self._stopped:
+            return
+        try:
             with self.store.stage() as staged:
                 write_end(staged, self._run, {"scores": self.written, "requests": sorted(self._asked)})
-            log.info("kept scores of %d packs in the store (--no-write-scores leaves it alone)", self.written)
+        except OSError as error:
+            log.info("the end of this run cannot be written to the store (%s)", error)
+        log.info("kept scores of %d packs in the store (--no-write-scores leaves it alone)", self.written)

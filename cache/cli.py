@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -28,7 +29,14 @@ def _open(options: Options) -> Store:
 
 
 @app.command
-def ls(*, model: Many = None, dataset: Many = None, kinds: Many = None, options: Options = DEFAULT_OPTIONS) -> None:
+def ls(
+    *,
+    model: Many = None,
+    dataset: Many = None,
+    kinds: Many = None,
+    overlaps: Flag = False,
+    options: Options = DEFAULT_OPTIONS,
+) -> None:
     """Show what is in the store.
 
     Parameters
@@ -39,7 +47,17 @@ def ls(*, model: Many = None, dataset: Many = None, kinds: Many = None, options:
         Only these datasets.
     kinds
         Only these kinds: logits, embeddings, patches, text, heads...
+    overlaps
+        List the pairs of datasets that share images, by content: what leaks from one into another.
     """
+    if overlaps:
+        from .overlaps import overlaps as shared
+
+        if model or kinds:
+            raise UsageError("--overlaps compares datasets; --model and --kinds cannot limit it, --dataset can.")
+        facts = ("first", "second", "shared", "of_first", "of_second", "labels_differ", "example")
+        _list(shared(_open(options), dataset or ()), facts, "no two datasets share an image", options)
+        return
     from .inventory import inventory
 
     found = inventory(_open(options), model or (), dataset or (), kinds or ())
@@ -185,7 +203,7 @@ def retire(
     _list(rows, ("model", "dataset", "space", "request"), "", options)
 
 
-def _list(rows: list[dict[str, str]], columns: tuple[str, ...], nothing: str, options: Options) -> None:
+def _list(rows: Sequence[Mapping[str, Any]], columns: tuple[str, ...], nothing: str, options: Options) -> None:
     if rows or options.json:
         print_rows(rows, columns, options.json)
     else:

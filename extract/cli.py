@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cache.store import Store
     from manifests.catalogue import Catalogue
 
-    from .index import IndexReport
+    from .index import IndexReport, IndexRequest
     from .plan import Plan
     from .resolve import Choice
     from .run import RunReport
@@ -94,11 +94,13 @@ def index(
     layout: str = "",
     labels: Path | None = None,
     listing: Path | None = None,
+    annotations: Path | None = None,
     label_space: str = "",
     limit: int | None = None,
     pack_size: int = 4096,
     packs: Literal["auto", "reuse", "own"] = "auto",
     follow_links: Annotated[bool, Parameter(negative="")] = False,
+    check: Annotated[bool, Parameter(negative="")] = False,
     options: Options = DEFAULT_OPTIONS,
 ) -> int:
     """Hash the images of a dataset and write its current version.
@@ -108,13 +110,15 @@ def index(
     dataset
         An id of the manifests, or a name of your own.
     root
-        The folder with the images.
+        The folder with the images; or a tar, zip, HDF5 or Parquet file, a saved Hugging Face dataset, a list.
     layout
-        How they lie there: folder, listing, imagenet-val-wnid, imagenet-val-flat.
+        How they lie there; `assay-extract list datasets` names those of each set. Else --root itself has to say.
     labels
-        CSV: file, and one of class_index, wnid, label.
+        CSV, JSONL or Parquet: file, and one of class_index, wnid, label.
     listing
-        CSV of samples; without --root they are listed only, for numbers made elsewhere.
+        The same for samples; without --root they are listed only, for numbers made elsewhere.
+    annotations
+        A file that says what the images are, or a folder of such files, where they do not lie beside the images.
     label_space
         Id of the label space that labels belong to; else imagenet-1k for class_index and wnid, else the labels' own.
     limit
@@ -125,54 +129,41 @@ def index(
         Use existing packs where they fit (auto), wherever they can (reuse), or cut new ones (own).
     follow_links
         Take files that symbolic links find outside --root.
+    check
+        Only compare with what is known of the set, listing what is missing or extra.
     """
-    options.start_logging()
-    report = _index(_create(options), _catalogue(options), dataset, root, layout, labels, listing, label_space, limit,
-                    pack_size, packs, follow_links)  # fmt: skip
-    return _show_index(report, options)
-
-
-def _index(
-    store: Store,
-    catalogue: Catalogue,
-    dataset: str,
-    root: Path | None,
-    layout: str = "",
-    labels: Path | None = None,
-    listing: Path | None = None,
-    label_space: str = "",
-    limit: int | None = None,
-    pack_size: int = 4096,
-    packs: Literal["auto", "reuse", "own"] = "auto",
-    follow_links: bool = False,
-) -> IndexReport:
     from .index import IndexRequest
     from .index import index as do_index
 
-    manifest = catalogue.datasets.get(dataset)
-    if not layout:
-        accepted = manifest.layouts if manifest is not None else ("folder",)
-        if len(accepted) > 1 and listing is None:
-            raise UsageError(f"{dataset} comes in several layouts; say which with --layout: {', '.join(accepted)}.")
-        layout = accepted[0]
+    options.start_logging()
     _at_least(1, limit=limit, pack_size=pack_size)
-    return do_index(
-        store,
-        catalogue,
-        IndexRequest(
-            dataset=dataset,
-            root=root,
-            layout=layout,
-            labels=labels,
-            listing=listing,
-            label_space=label_space,
-            limit=limit,
-            pack_size=pack_size,
-            packing=packs,
-            follow_links=follow_links,
-            threads=os.cpu_count() or 1,
-        ),
+    asked = IndexRequest(
+        dataset=dataset,
+        root=root,
+        layout=layout,
+        labels=labels,
+        listing=listing,
+        annotations=annotations,
+        label_space=label_space,
+        limit=limit,
+        pack_size=pack_size,
+        packing=packs,
+        follow_links=follow_links,
+        threads=os.cpu_count() or 1,
     )
+    store, catalogue = _create(options), _catalogue(options)
+    return _check_set(store, catalogue, asked, options) if check else _show_index(do_index(store, catalogue, asked), options)
+
+
+def _check_set(store: Store, catalogue: Catalogue, asked: IndexRequest, options: Options) -> int:
+    from dataclasses import asdict
+
+    from .check_set import check_set
+    from .index import gather
+
+    rows = [asdict(row) for row in check_set(store, asked.dataset, gather(store, catalogue, asked))]
+    print_rows(rows, ("check", "expected", "found", "result", "detail"), options.json)
+    return 5 if any(row["result"] == "differs" for row in rows) else 0
 
 
 def _at_least(least: int, **options: int | None) -> None:
@@ -184,6 +175,8 @@ def _at_least(least: int, **options: int | None) -> None:
 def _show_index(report: IndexReport, options: Options) -> int:
     for refused in report.refused:
         log.warning("refused %s: %s", refused.sample, refused.why)
+    if report.note:
+        log.warning("%s", report.note)
     row = {
         "dataset": report.dataset,
         "version": report.version[:16],
@@ -412,7 +405,8 @@ def run(
     refused = 0
     if root is not None:
         own = re.sub(r"[^A-Za-z0-9._-]+", "-", root.resolve().name).strip("-._")[:80].rstrip(".") or "folder"
-        report = _index(store, catalogue, own, root, labels=labels)
+        asked = IndexRequest(dataset=own, root=root, layout="", labels=labels, threads=os.cpu_count() or 1)
+        report = do_index(store, catalogue, asked)
         refused = len(report.refused)
         log.info("indexed %s: %d images, %d labelled", own, report.images, report.labelled)
         dataset = [*(dataset or []), own]

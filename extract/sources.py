@@ -20,6 +20,8 @@ import polars as pl
 from cache.store import Store
 from manifests.canonical import canonical_json, digest
 
+from .containers.protocol import Place
+
 log = logging.getLogger("assay")
 
 _SCHEMA = {
@@ -30,21 +32,37 @@ _SCHEMA = {
     "width": pl.Int32,
     "height": pl.Int32,
     "format": pl.String,
+    "offset": pl.Int64,
+    "stretch": pl.Int64,
+    "member": pl.String,
+    "file_size": pl.Int64,
 }
+_LATER = {"offset": pl.lit(0), "stretch": pl.lit(-1), "member": pl.lit(""), "file_size": pl.col("size")}
+"""Columns that older notes lack; all of those are of whole files."""
+
 _PART_ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class FileNote:
-    """What was seen of a file when it was hashed."""
+    """What was seen of an image when it was hashed.
 
-    path: str
+    place
+        Where its bytes are.
+    size
+        How many bytes it has; not those of its place where that is compressed.
+    mtime_ns, file_size
+        What the system said of the file that holds it.
+    """
+
+    place: Place
     size: int
     mtime_ns: int
     image_id: str
     width: int
     height: int
     format: str
+    file_size: int
 
 
 class Sources:
@@ -54,8 +72,8 @@ class Sources:
         self._store = store
         self._folder = store.layout.local / "sources"
         self._pending: list[FileNote] = []
-        self._by_path: dict[str, FileNote] = {}
-        self._by_image: dict[str, list[str]] = {}
+        self._by_place: dict[Place, FileNote] = {}
+        self._by_image: dict[str, tuple[Place, ...]] = {}
         for note in self._read():
             self._add(note)
 
@@ -65,28 +83,34 @@ class Sources:
             if not name.endswith(".parquet"):
                 continue
             try:
-                table = pl.read_parquet(io.BytesIO(disk.read(self._folder / name))).select(list(_SCHEMA))
+                table = pl.read_parquet(io.BytesIO(disk.read(self._folder / name)))
+                table = table.with_columns(
+                    value.cast(_SCHEMA[column]).alias(column)
+                    for column, value in _LATER.items()
+                    if column not in table.columns
+                ).select(list(_SCHEMA))
             except (pl.exceptions.PolarsError, OSError) as error:
                 log.warning(
                     "local/sources/%s is unreadable and is ignored (%s); index again to rebuild it", name, error
                 )
                 continue
-            for row in table.iter_rows():
-                yield FileNote(*row)
+            for path, size, mtime, image, width, height, kind, offset, stretch, member, file_size in table.iter_rows():
+                place = Place(path, offset, stretch, member)
+                yield FileNote(place, size, mtime, image, width, height, kind, file_size)
 
     def _add(self, note: FileNote) -> None:
-        self._by_path[note.path] = note
-        paths = self._by_image.setdefault(note.image_id, [])
-        if note.path not in paths:
-            paths.append(note.path)
+        self._by_place[note.place] = note
+        places = self._by_image.get(note.image_id, ())
+        if note.place not in places:
+            self._by_image[note.image_id] = (*places, note.place)
 
-    def known(self, path: Path) -> FileNote | None:
-        """Return the note of a file that has not changed since, by size and modification time."""
-        note = self._by_path.get(str(path))
-        status = self._store.disk.status(path)
+    def known(self, place: Place) -> FileNote | None:
+        """Return the note of an image whose file has not changed since, by size and modification time."""
+        note = self._by_place.get(place)
+        status = None if note is None else self._store.disk.status(Path(place.path))
         if note is None or status is None:
             return None
-        return note if (status.st_size, status.st_mtime_ns) == (note.size, note.mtime_ns) else None
+        return note if (status.st_size, status.st_mtime_ns) == (note.file_size, note.mtime_ns) else None
 
     def add(self, note: FileNote) -> None:
         """Remember a hashed file; written out every few thousand."""
@@ -99,7 +123,13 @@ class Sources:
         """Write what is not written yet as one more part."""
         if not self._pending:
             return
-        rows = [(n.path, n.size, n.mtime_ns, n.image_id, n.width, n.height, n.format) for n in self._pending]
+        rows = [
+            (
+                *(n.place.path, n.size, n.mtime_ns, n.image_id, n.width, n.height, n.format),
+                *(n.place.offset, n.place.size, n.place.member, n.file_size),
+            )
+            for n in self._pending
+        ]
         buffer = io.BytesIO()
         pl.DataFrame(rows, schema=_SCHEMA, orient="row").write_parquet(buffer)
         disk = self._store.disk
@@ -110,9 +140,13 @@ class Sources:
         disk.replace(part, self._folder / f"{name}.parquet")
         self._pending.clear()
 
-    def paths(self, image: str) -> list[Path]:
+    def places(self, image: str) -> list[Place]:
         """Return where an image was seen, the latest note first."""
-        return [Path(path) for path in reversed(self._by_image.get(image, []))]
+        return list(reversed(self._by_image.get(image, ())))
+
+    def paths(self, image: str) -> list[Path]:
+        """Return the files in which an image was seen, the latest note first."""
+        return [Path(place.path) for place in self.places(image)]
 
 
 class Memo:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from cache.key import image_id
 from cache.store import Store
 
 from .backbones.protocol import Backbone
+from .containers.places import NotThereError, read_place
 from .intake import decode
 from .sources import Sources
 
@@ -66,19 +68,23 @@ def read_item(store: Store, sources: Sources, item: str) -> tuple[bytes | None, 
 
     The bytes are hashed here, since these are the ones that will be decoded.
     """
-    paths = sources.paths(item)
-    if not paths:
+    places = sources.places(item)
+    if not places:
         return None, "no_source", "this machine has no note of the file; `assay-extract index` it here"
     problems = []
-    for path in paths:
+    for place in places:
+        name = Path(place.path).name
         try:
-            data = store.disk.read(path)
+            data = read_place(store.disk, place)
+        except NotThereError as error:
+            problems.append(("changed", f"{name} changed since it was indexed: {error}"))
+            continue
         except OSError as error:
-            problems.append(("missing", f"{path.name}: {error.strerror or error}"))
+            problems.append(("missing", f"{name}: {error.strerror or error}"))
             continue
         if image_id(data) == item:
             return data, "ok", ""
-        problems.append(("changed", f"{path.name} changed since it was indexed"))
+        problems.append(("changed", f"{name} changed since it was indexed"))
     return None, *problems[-1]
 
 

@@ -7,16 +7,19 @@ of templates, or, as CuPL writes it, a mapping from class name to sentences. Kno
 from __future__ import annotations
 
 import dataclasses
-import json
+import logging
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .cupl import cupl_note, read_sentences
 from .errors import ManifestError, UsageError
 from .prompt_set import PromptSet
 from .selection import is_glob, matching, split_patterns
 from .toml_file import parse_entry
+
+log = logging.getLogger("assay")
 
 SUFFIXES = (".toml", ".json")
 
@@ -81,7 +84,7 @@ def read_prompt_file(path: Path, name: str = "") -> PromptSet:
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        content: Any = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+        content: Any = read_sentences(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except OSError as error:
         raise UsageError(f"--prompts {path}: {error.strerror or error}") from None
     except ValueError as error:
@@ -92,6 +95,8 @@ def read_prompt_file(path: Path, name: str = "") -> PromptSet:
     entry, problems = parse_entry(data, PromptSet, str(data["id"]), path.name)
     if entry is None or problems:
         raise ManifestError(problems)
+    if note := cupl_note(entry.id, entry.per_class):
+        log.warning("%s", note)
     return entry
 
 

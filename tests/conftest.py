@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A slow machine is no failure, and a run that failed has to fail again: no deadlines, fixed examples.
+settings.register_profile("assay", deadline=None, derandomize=True)
+settings.load_profile("assay")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

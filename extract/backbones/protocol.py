@@ -7,12 +7,15 @@ nothing else. Batch size, device, workers and paths are the engine's business.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image
+
+if TYPE_CHECKING:
+    # Only named here: what plans and prices has to run where no torch is.
+    import torch
+    from PIL import Image
 
 EXTRACTOR_SCHEMA: Final = 1
 """Bumped by hand when our own numbers change for equal weights and preprocessing."""

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from .names import Refused
 
-Value = str | int | float | bool | list[int] | list[str] | None
+Value = str | int | float | bool | list[int] | list[float] | list[str] | None
 """What a container or an annotation may say of a sample, besides its class."""
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".gif", ".webp", ".tif", ".tiff"})
-"""File name endings that are taken for images; other files are counted and left alone."""
+from extract.containers.names import SUFFIXES, Refused, natural_key
+from extract.containers.protocol import Container, Place, Value
+from manifests.schema import Dataset, FactorSet
+
+from .labels_file import LabelRow
+
+__all__ = ["SUFFIXES", "Ask", "Entry", "Found", "Place", "Reader", "Refused", "Value", "natural_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,78 +21,57 @@ class Entry:
 
     sample
         Unique name within the dataset: the path below the root, with `/`.
-    path
-        Where the file is; None for a sample that is only listed.
+    place
+        Where the bytes are; None for a sample that is only listed.
     keys
         Any of `class_index`, `wnid`, `label`: what the source says of the class.
     extra
         The set's own columns.
+    accepted
+        Every class that counts as right, each as `keys` are; None where `keys` say all there is. May be empty.
+    listed_as
+        What lists that come without images call the sample; "" where that is `sample`.
     """
 
     sample: str
-    path: Path | None
+    place: Place | None
     keys: Mapping[str, str] = field(default_factory=dict)
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Value] = field(default_factory=dict)
+    accepted: Sequence[Mapping[str, str]] | None = None
+    listed_as: str = ""
+
+    @property
+    def path(self) -> Path | None:
+        """The file that holds the bytes."""
+        return None if self.place is None else Path(self.place.path)
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A file that was found and not taken, and why."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What a reader is given.
 
-    sample: str
-    why: str
-
-
-def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort numbers inside names by value: "2" before "10".
-
-    Examples
-    --------
-    >>> sorted(["10", "1", "2", "b"], key=natural_key)
-    ['1', '2', '10', 'b']
+    dataset
+        Id of the set.
+    files
+        The container behind --root; None where samples are only listed.
+    manifest, factors
+        What the manifests say of the set, and of its annotated factors.
+    labels
+        Rows of --labels by relative path.
+    annotations
+        --annotations: a file or a folder of them.
+    label_space
+        --label-space.
     """
-    parts = re.split(r"(\d+)", text)
-    # Digits beyond ASCII (superscripts, other scripts) are letters here: int() refuses some of them.
-    return tuple((0, int(part), part) if part.isascii() and part.isdigit() else (1, 0, part) for part in parts if part)
+
+    dataset: str
+    files: Container | None = None
+    manifest: Dataset | None = None
+    factors: FactorSet | None = None
+    labels: Mapping[str, LabelRow] | None = None
+    annotations: Path | None = None
+    label_space: str = ""
 
 
-def image_files(root: Path, follow_links: bool) -> Iterator[Path | Refused]:
-    """Yield the image files below a folder in natural order; links that leave it are refused unless wanted."""
-    inside = root.resolve()
-    for path in _walk(root, None if follow_links else inside, frozenset({inside})):
-        leaves = not follow_links and not path.resolve().is_relative_to(inside)
-        if path.suffix.lower() not in SUFFIXES and not (leaves and path.is_dir()):
-            continue
-        sample = path.relative_to(root).as_posix()
-        if not _is_text(sample):
-            yield Refused(sample.encode("utf-8", "replace").decode(), "its name is not valid Unicode; rename it")
-        elif leaves:
-            yield Refused(sample, "a link that leaves --root (--follow-links takes such files)")
-        elif not path.is_file():
-            yield Refused(sample, "not a file that can be opened")
-        else:
-            yield path
-
-
-def _is_text(name: str) -> bool:
-    # Linux takes any bytes for a name; the store keeps names as UTF-8.
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _walk(folder: Path, inside: Path | None, above: frozenset[Path]) -> Iterator[Path]:
-    """Yield the files below a folder, and linked folders that leave `inside`, which are not entered."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name)):
-        path = Path(entry.path)
-        if not entry.is_dir():
-            yield path
-            continue
-        real = path.resolve()
-        if inside is not None and not real.is_relative_to(inside):
-            yield path
-        elif real not in above:
-            # A link to a folder that is being walked already would go round for ever.
-            yield from _walk(path, inside, above | {real})
+Found = Entry | Refused
+Reader = Callable[[Ask], Iterator[Found]]

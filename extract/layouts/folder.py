@@ -5,88 +5,60 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from extract.containers.list_file import open_list
 from manifests.errors import UsageError
 
-from .entries import Entry, Refused, image_files
-from .labels_file import LabelRow
+from .entries import Ask, Entry, Found, Refused
+from .labels_file import read_labels
+from .tree import files_of, images
 
 
-def read_folder(root: Path, labels: Mapping[str, LabelRow] | None, follow_links: bool) -> Iterator[Entry | Refused]:
-    """Yield the images of a folder in natural order.
+def read_folder(ask: Ask) -> Iterator[Found]:
+    """Yield the images of a container in its order.
 
-    Parameters
-    ----------
-    root
-        The folder.
-    labels
-        Rows of `--labels` by relative path; without it the first sub-folder's name is the label, and files that lie
-        directly in the root have none.
+    With --labels, its rows decide what belongs. Else what the container itself says of a class (webdataset's `.cls`,
+    a label column) is the class; else the first sub-folder, and files that lie directly in the root have none.
 
     Raises
     ------
     UsageError
-        When the labels file and the folder do not name the same files.
+        When the labels file and the container do not name the same files, or class numbers come without their list.
     """
-    seen: set[str] = set()
-    for path in image_files(root, follow_links):
-        if isinstance(path, Refused):
-            seen.add(path.sample)
-            yield path
-            continue
-        sample = path.relative_to(root).as_posix()
-        seen.add(sample)
+    files = files_of(ask, "folder")
+    labels = ask.labels
+    seen = {refused.sample for refused in files.refused}
+    for at, key in images(files):
+        seen.add(key)
         if labels is None:
-            folder = sample.split("/")[0] if "/" in sample else ""
-            yield Entry(sample, path, {"label": folder} if folder else {})
-        elif (row := labels.get(sample)) is not None:
-            yield Entry(sample, path, row.keys, row.extra)
+            yield Entry(key, files.place(at), _keys(ask, files.label(at), key), files.extra(at))
+        elif (row := labels.get(key)) is not None:
+            yield Entry(key, files.place(at), row.keys, row.extra)
         else:
-            yield Refused(sample, "not in the labels file")
+            yield Refused(key, "not in the labels file")
+    yield from files.refused
     if labels is not None and (missing := [name for name in labels if name not in seen]):
         raise UsageError(
-            f"--labels names {len(missing)} file(s) that are not below {root}, the first is row "
+            f"--labels names {len(missing)} file(s) that are not below {files.where}, the first is row "
             f"{labels[missing[0]].line}: {missing[0]!r}. `file` is the path relative to --root, with `/`."
         )
 
 
-def read_listing(root: Path | None, labels: Mapping[str, LabelRow]) -> Iterator[Entry | Refused]:
-    """Yield the samples of a listing in its own order; without a root they are virtual (listed, not here)."""
-    for sample, row in labels.items():
-        if root is None:
-            yield Entry(sample, None, row.keys, row.extra)
-            continue
-        path = root / sample
-        if not path.resolve().is_relative_to(root.resolve()):
-            yield Refused(sample, f"row {row.line} points outside --root")
-        elif not path.is_file():
-            yield Refused(sample, f"row {row.line}: there is no such file below --root")
-        else:
-            yield Entry(sample, path, row.keys, row.extra)
-
-
-def read_imagenet_wnid(root: Path, follow_links: bool) -> Iterator[Entry | Refused]:
-    """Yield `<wnid>/<file>`; the sub-folder is the class, whatever the order of the folders."""
-    for path in image_files(root, follow_links):
-        if isinstance(path, Refused):
-            yield path
-            continue
-        parts = path.relative_to(root).parts
-        if len(parts) < 2:
-            raise UsageError(
-                f"layout imagenet-val-wnid expects {root}/<wnid>/<file>, got {path.name} directly in the folder. "
-                "A flat folder is layout imagenet-val-flat, with --labels FILE (columns file,wnid)."
-            )
-        yield Entry(path.relative_to(root).as_posix(), path, {"wnid": parts[-2]})
-
-
-def read_imagenet_flat(
-    root: Path, labels: Mapping[str, LabelRow] | None, follow_links: bool
-) -> Iterator[Entry | Refused]:
-    """Yield the flat folder of ILSVRC2012_val_*.JPEG, which says nothing of classes itself."""
-    if labels is None:
+def _keys(ask: Ask, said: Mapping[str, str], key: str) -> Mapping[str, str]:
+    if "class_index" in said and not ask.label_space and (ask.manifest is None or not ask.manifest.label_space):
         raise UsageError(
-            "layout imagenet-val-flat needs --labels FILE with the columns file,wnid (or file,class_index). "
-            "The devkit's "
-            "ground truth counts classes 1..1000 in its own order, which is not the order of any model."
+            f"{key} is of class number {said['class_index']}, and nothing says which list that counts. Name it with "
+            "--label-space, or give --labels FILE (columns file,label)."
         )
-    yield from read_folder(root, labels, follow_links)
+    return said or ({"label": key.split("/")[0]} if "/" in key else {})
+
+
+def read_listing(listing: Path, root: Path | None) -> Iterator[Found]:
+    """Yield the samples of a listing in its own order; without a root they are virtual (listed, not here)."""
+    if root is None:
+        for sample, row in read_labels(listing, need_class=False).items():
+            yield Entry(sample, None, row.keys, row.extra)
+        return
+    files = open_list(listing, root)
+    for at in range(len(files)):
+        yield Entry(files.key(at), files.place(at), files.label(at), files.extra(at))
+    yield from files.refused

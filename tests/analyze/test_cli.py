@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from cache.documents import seal
 from tests.analyze.made import Made, ZeroShot, tiny, user_manifests
 
 LISTED = "resnet50.tv_in1k"
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -249,3 +252,15 @@ def test_a_config_file_limits_too(made: Made, tmp_path: Path, capsys: pytest.Cap
     config.write_text(f'[score]\nmodel = ["{LISTED}"]\n')
     assert made.cli("score", "--config", str(config)) == 3
     assert LISTED in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["score"], ["figure"], ["report"], ["export"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    heavy = ("torch", "zarr", "polars", "altair", "scipy", "statsmodels")
+    probe = (
+        "import sys; from analyze.cli import app; from cache.console import run_app; "
+        f"code = run_app(app, {[*words, '--help']!r}); "
+        f"print('HEAVY', sorted(set(sys.modules) & set({heavy!r})), code)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "HEAVY [] 0"

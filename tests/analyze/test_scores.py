@@ -241,3 +241,44 @@ def test_failed_images_keep_their_row_in_scores(made: Made) -> None:
     rows = pl.concat(failed)
     assert rows["status"].to_list() == ["decode_error"]
     assert set(rows.drop("item_id", "parents", "status").row(0)) == {None}
+
+
+def test_two_that_score_at_once_leave_one_record_each(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    from analyze.scores import Keeper, Source
+
+    real, inner = Keeper.keep, []
+
+    def keep(self: Keeper, source: Source, pack: str, *rest: object) -> None:
+        # Between the look and the write, another process scores the same store.
+        if not inner:
+            inner.append(True)
+            ask(made, keep=True)
+        real(self, source, pack, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Keeper, "keep", keep)
+    first = ask(made, keep=True)
+    assert len(records(made)) == 12
+    assert not (made.path / "local" / "quarantine").exists()
+    assert check(made.store, read_data=True) == []
+    assert first.table.equals(ask(made).table)
+
+
+def test_a_disk_that_fills_up_half_way_gives_the_same_answer(made: Made, caplog: pytest.LogCaptureFixture) -> None:
+    class Filling(Disk):
+        written = 0
+
+        def write_new(self, path: Path, data: bytes) -> None:
+            self.written += 1
+            if self.written > 20:
+                raise OSError(28, "No space left on device")
+            super().write_new(path, data)
+
+    plain = ask(made)
+    with caplog.at_level(logging.INFO):
+        scored = score(Store(made.path, Filling()), CATALOGUE, Ask(), on_failure="exclude", keep_scores=True)
+    assert scored.table.equals(plain.table)
+    assert "No space left" in caplog.text
+    assert 0 < len(records(made)) < 12
+    ask(made, keep=True)
+    assert len(records(made)) == 12
+    assert check(made.store, read_data=True) == []

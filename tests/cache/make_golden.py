@@ -14,7 +14,6 @@ from pathlib import Path
 from unittest import mock
 
 from cache.files import Disk
-
 from tests.cache.synthetic import Size, answer, steps
 
 GOLDEN = Path(__file__).parent / "golden"

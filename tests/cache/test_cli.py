@@ -14,7 +14,6 @@ import pytest
 from cache.cli import app
 from cache.console import run_app
 from cache.store import Store
-
 from tests.cache.damage import files_of
 from tests.cache.synthetic import CLASSIFIER, ZERO_SHOT, answer, fill
 

@@ -15,13 +15,12 @@ from cache.packs import write_pack
 from cache.segments import array_segments
 from cache.spaces import Space, write_space
 from cache.store import Store
-
 from tests.cache.synthetic import images, numbers, pack_table, space_of
 
 FIRST, SECOND = space_of("net", 1), space_of("net", 2)
 
 
-def _put(store: Store, kind: str, space: Space, items: list[str], rows: np.ndarray) -> None:  # type: ignore[type-arg]
+def _put(store: Store, kind: str, space: Space, items: list[str], rows: np.ndarray) -> None:
     pack = pack_id(items)
     with store.stage() as staged:
         write_pack(staged, "image", pack_table(items))

@@ -10,7 +10,6 @@ import pytest
 
 from cache.check import check
 from cache.store import Store
-
 from tests.cache.make_golden import ANSWER, SIZE, STORE
 from tests.cache.synthetic import Job, answer, fill, run, space_of
 

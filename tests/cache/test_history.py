@@ -19,20 +19,27 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from numpy.typing import NDArray
 
 from cache import retire
 from cache.bindings import bindings, check_explained
 from cache.check import check, exit_code
 from cache.commits import Outcome, Unit, write_commit
-from cache.errors import AssayError, IncompleteError
+from cache.errors import AssayError
 from cache.gc import gc
+from cache.layout import Layout
 from cache.reader import Reader
 from cache.repair import open_for_repair, repair
 from cache.runs import named_requests
 from cache.store import Store
-
 from tests.cache.damage import files_of
 from tests.cache.faults import Fault, FaultyDisk, Killed
 from tests.cache.synthetic import (
@@ -178,13 +185,10 @@ class History(RuleBasedStateMachine):
             self.pending.add(job)
 
     def _records(self) -> set[Unit]:
-        layout = Store(self.path).layout if (self.path / "STORE.json").exists() and not self.damaged else None
-        root = self.path if layout is None else layout.root
-        return {
-            unit for _, unit in UNITS if (root / "commits" / unit.kind / unit.label / f"{unit.pack}.json").exists()
-        }
+        layout = Layout(self.path)
+        return {unit for _, unit in UNITS if layout.record(unit.kind, unit.label, unit.pack).exists()}
 
-    # --- mending and sweeping ------------------------------------------------------------------------------------------
+    # --- mending and sweeping ----------------------------------------------------------------------------------------
 
     @precondition(lambda self: not self.damaged)
     @rule(pick=st.integers(0, 10**6), action=st.sampled_from(["delete", "truncate", "flip", "zero"]))
@@ -198,7 +202,9 @@ class History(RuleBasedStateMachine):
             os.truncate(path, rng.randrange(len(data)))
         else:
             at = rng.randrange(len(data))
-            data[at : at + 16] = bytes(len(data[at : at + 16])) if action == "zero" else bytes([data[at] ^ 1]) + data[at + 1 : at + 16]
+            data[at : at + 16] = (
+                bytes(len(data[at : at + 16])) if action == "zero" else bytes([data[at] ^ 1]) + data[at + 1 : at + 16]
+            )
             path.write_bytes(data)
         self.damaged = True
         self.seen[f"damage: {action}"] += 1
@@ -208,6 +214,11 @@ class History(RuleBasedStateMachine):
         store, _ = open_for_repair(self.path, FaultyDisk())
         repair(store)
         index(store, SIZE, SIZE.first)
+        undecided = {request.model for request in store.requests().undecided}
+        self.retired -= {job for job in JOBS if job.model in undecided}
+        if any(finding.sort == "inconsistent" for finding in check(store)):
+            # A space or pack that only a retired model uses comes back when that model is run again.
+            self.retired.clear()
         for job in sorted(self.asked - self.retired, key=lambda job: job.model):
             run(store, SIZE, job)
         for digest in named_requests(store.disk, store.layout) - store.requests().digests - store.requests().forgotten:
@@ -216,7 +227,11 @@ class History(RuleBasedStateMachine):
         live = {request.model for request in store.requests().live}
         if self.damaged:
             # A retired request that could not be read is gone, and with it what nobody else asked for.
-            self.asked = {job for job in self.asked if job.model in live or request_of(store, SIZE, job).digest in store.requests().digests}
+            self.asked = {
+                job
+                for job in self.asked
+                if job.model in live or request_of(store, SIZE, job).digest in store.requests().digests
+            }
             self.retired &= self.asked
         self.pending &= {job for job in self.pending if job.model not in live}
         self.seen["mended" if self.damaged else "nothing to mend"] += 1
@@ -252,21 +267,18 @@ class History(RuleBasedStateMachine):
             retire.retire(store, retire.by_name(store, [job.model], []))
             self.retired.add(job)
 
-    # --- reading -------------------------------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------------------
 
     @invariant()
     def the_store_answers_as_the_model_does(self) -> None:
         if not self.path.exists() or not list(self.path.iterdir()):
             return
-        try:
-            got = self._read()
-        except AssayError as error:
+        got = self._read()
+        if isinstance(got, AssayError):
             # Damage and interrupted starts may be said; else only what is absent is.
-            if not self.damaged and not self.pending:
-                assert isinstance(error, IncompleteError)
-                assert self._absent()
-            assert error.exit_code in (3, 4, 6)
-            self.seen[f"exit {error.exit_code}{' after damage' if self.damaged else ''}"] += 1
+            allowed = (3, 4, 6) if self.damaged or self.pending else (3,) if self._absent() else ()
+            assert got.exit_code in allowed, got
+            self.seen[f"exit {got.exit_code}{' after damage' if self.damaged else ''}"] += 1
             return
         self.seen["same answer in spite of damage" if self.damaged else f"answer of {len(got)} arrays"] += 1
         expected = self._expected()
@@ -277,8 +289,13 @@ class History(RuleBasedStateMachine):
     def _absent(self) -> bool:
         return any(unit not in self.seeds for job, unit in UNITS if job in self.asked - self.retired)
 
-    def _read(self) -> Numbers:
-        store = self._store()
+    def _read(self) -> Numbers | AssayError:
+        try:
+            return self._read_all(self._store())
+        except AssayError as error:
+            return error
+
+    def _read_all(self, store: Store) -> Numbers:
         check_explained(store)
         reader = Reader(store)
         found: Numbers = {}
@@ -302,9 +319,8 @@ class History(RuleBasedStateMachine):
         return found
 
 
-
 def _play(examples: int, steps: int) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         History,
         settings=settings(
             max_examples=examples, stateful_step_count=steps, deadline=None, database=None, derandomize=examples < 100,
@@ -327,5 +343,5 @@ def test_long_histories(capsys: pytest.CaptureFixture[str]) -> None:
     _play(examples=200, steps=25)
     with capsys.disabled():
         print("\n" + ", ".join(f"{what} {count}" for what, count in sorted(History.seen.items())))  # noqa: T201
-    for what in ("answer of 5 arrays", "mended", "unit different", "failed: power", "exit 4 after damage"):
+    for what in ("answer of 4 arrays", "mended", "unit different", "failed: power", "exit 4 after damage"):
         assert History.seen[what], what

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.zero_shot import Head, class_weights, cosines, zero_shot_logits
-
 from tests.cache.synthetic import numbers
 
 
@@ -43,6 +42,6 @@ def test_half_precision_is_widened_first() -> None:
     ("features", "rows"),
     [(np.ones((1, 2)), []), (np.ones((1, 2)), [[]]), (np.zeros((1, 2)), [[0]]), (np.ones(2), [[0]])],
 )
-def test_odd_sentences(features: np.ndarray, rows: list[list[int]]) -> None:  # type: ignore[type-arg]
-    with pytest.raises(ValueError, match="class|direction"):
+def test_odd_sentences(features: np.ndarray, rows: list[list[int]]) -> None:
+    with pytest.raises(ValueError, match=r"class|direction"):
         class_weights(features, rows)

@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cache.key import image_id
 from cache.store import Store
 from extract.backbones.protocol import Backbone
 from extract.backbones.timm_backbone import TimmBackbone

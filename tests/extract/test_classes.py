@@ -83,14 +83,14 @@ def test_what_cannot_be_is_refused(keys: dict[str, str], complaint: str) -> None
 
 
 def test_every_problem_is_named_up_to_twenty() -> None:
-    with pytest.raises(UsageError, match="24.jpg|and 5 more") as caught:
+    with pytest.raises(UsageError, match="and 5 more") as caught:
         assign(entries(*({"class_index": "5000"} for _ in range(25))), SPACES, "")
     assert str(caught.value).count("class_index '5000'") == 20
     assert "and 5 more" in str(caught.value)
 
 
 def test_an_unknown_space_is_named_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="--label-space 'imagenet' is unknown.*imagenet-1k"):
+    with pytest.raises(UsageError, match=r"--label-space 'imagenet' is unknown.*imagenet-1k"):
         assign(entries({"label": "tench"}), SPACES, "imagenet")
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from cache.store import Store
 from cache.runs import read_runs
+from cache.store import Store
 from tests.extract.command_line import cache, extract, finish, start
 from tests.extract.pictures import draw
 
 MODEL = ("--model", "timm:test_resnet", "--weights", "random:0")
-UNITS = 40
+UNITS = 24
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

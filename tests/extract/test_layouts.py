@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extract.layouts.entries import Entry, Refused, image_files, natural_key
-from extract.layouts.folder import read_folder, read_imagenet_flat, read_imagenet_wnid, read_listing
+from extract.containers.folder import Folder
+from extract.layouts import folder, imagenet_val
+from extract.layouts.entries import Ask, Entry, Found, Place, Refused, natural_key
+from extract.layouts.folder import read_listing
 from extract.layouts.labels_file import LabelRow, read_labels
 from manifests.errors import UsageError
 
@@ -21,6 +24,19 @@ def touch(root: Path, *names: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
     return root
+
+
+def read_folder(root: Path, labels: dict[str, LabelRow] | None, follow_links: bool) -> Iterator[Found]:
+    return folder.read_folder(Ask(dataset="photos", files=Folder(root, follow_links), labels=labels))
+
+
+def read_imagenet_wnid(root: Path, follow_links: bool) -> Iterator[Found]:
+    return imagenet_val.read_imagenet_wnid(Ask(dataset="imagenet-val", files=Folder(root, follow_links)))
+
+
+def read_imagenet_flat(root: Path, labels: dict[str, LabelRow] | None, follow_links: bool) -> Iterator[Found]:
+    ask = Ask(dataset="imagenet-val", files=Folder(root, follow_links), labels=labels)
+    return imagenet_val.read_imagenet_flat(ask)
 
 
 def samples(found: list[Entry | Refused]) -> list[str]:
@@ -52,7 +68,8 @@ def test_numbers_in_names_sort_by_value(given_: list[str], expected: list[str]) 
 
 @given(st.lists(st.text(max_size=8), max_size=8, unique=True))
 def test_natural_order_is_total(names: list[str]) -> None:
-    assert sorted(names, key=natural_key) == sorted(reversed(names), key=natural_key)
+    backwards = list(reversed(names))
+    assert sorted(names, key=natural_key) == sorted(backwards, key=natural_key)
     assert len({natural_key(name) for name in names}) == len(names)
 
 
@@ -82,7 +99,7 @@ def rows(**labels: str) -> dict[str, LabelRow]:
 def test_a_labels_file_decides_what_belongs(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpg", "b.jpg")
     found = list(read_folder(tmp_path, {"a.jpg": LabelRow(2, {"label": "A"}, {"view": "front"})}, follow_links=False))
-    assert found[0] == Entry("a.jpg", tmp_path / "a.jpg", {"label": "A"}, {"view": "front"})
+    assert found[0] == Entry("a.jpg", Place(str(tmp_path / "a.jpg")), {"label": "A"}, {"view": "front"})
     assert refused(found) == {"b.jpg": "not in the labels file"}
 
 
@@ -146,8 +163,7 @@ def test_long_and_foreign_names_are_taken(tmp_path: Path) -> None:
 
 def test_an_unreadable_thing_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
-    (found,) = image_files(tmp_path, follow_links=False)
-    assert found == Refused("pipe.jpg", "not a file that can be opened")
+    assert Folder(tmp_path).refused == (Refused("pipe.jpg", "not a file that can be opened"),)
 
 
 # --- ImageNet ----------------------------------------------------------------------------------------------------
@@ -168,7 +184,7 @@ def test_wnid_folders(tmp_path: Path) -> None:
 
 def test_the_flat_folder_needs_labels(tmp_path: Path) -> None:
     touch(tmp_path, "ILSVRC2012_val_00000001.JPEG")
-    with pytest.raises(UsageError, match="needs --labels FILE.*not the order of any model"):
+    with pytest.raises(UsageError, match=r"needs --labels FILE.*not the order of any model"):
         list(read_imagenet_flat(tmp_path, None, follow_links=False))
     labels = {"ILSVRC2012_val_00000001.JPEG": LabelRow(2, {"wnid": "n01751748"}, {})}
     (found,) = read_imagenet_flat(tmp_path, labels, follow_links=False)
@@ -181,18 +197,17 @@ def test_the_flat_folder_needs_labels(tmp_path: Path) -> None:
 def test_a_listing_keeps_its_own_order(tmp_path: Path) -> None:
     touch(tmp_path / "root", "b.jpg", "a.jpg")
     touch(tmp_path, "outside.jpg")
-    labels = {
-        name: LabelRow(line, {}, {})
-        for line, name in enumerate(("b.jpg", "../outside.jpg", "a.jpg", "gone.jpg", str(tmp_path / "outside.jpg")), 2)
-    }
-    found = list(read_listing(tmp_path / "root", labels))
+    names = ("b.jpg", "../outside.jpg", "a.jpg", "gone.jpg", str(tmp_path / "outside.jpg"))
+    listing = tmp_path / "listing.csv"
+    listing.write_text("\n".join(("sample", *names)))
+    found = list(read_listing(listing, tmp_path / "root"))
     assert samples(found) == ["b.jpg", "a.jpg"]
     assert refused(found) == {
         "../outside.jpg": "row 3 points outside --root",
         "gone.jpg": "row 5: there is no such file below --root",
         str(tmp_path / "outside.jpg"): "row 6 points outside --root",
     }
-    virtual = list(read_listing(None, labels))
+    virtual = list(read_listing(listing, None))
     assert [item.path for item in virtual if isinstance(item, Entry)] == [None] * 5
 
 

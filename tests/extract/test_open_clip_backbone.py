@@ -29,8 +29,7 @@ from extract.weights import HubWeights, LibraryWeights, RandomWeights  # noqa: E
 from manifests.canonical import canonical_json  # noqa: E402
 from manifests.catalogue import load  # noqa: E402
 from manifests.errors import UsageError  # noqa: E402
-
-from .tiny_open_clip import FAMILIES, registered  # noqa: E402
+from tests.extract.tiny_open_clip import FAMILIES, registered  # noqa: E402
 
 CATALOGUE = load()
 TEMPLATES = CATALOGUE.prompts["openai-80"].templates
@@ -93,6 +92,11 @@ def test_images_and_texts_of_full_size_equal_the_library(arch: str) -> None:
         text = model.encode_text(tokens)
     np.testing.assert_allclose(out["patches"], stages[-1].permute(0, 2, 3, 1), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(backbone.text_tower().encode(strings), text, atol=1e-5, rtol=1e-5)
+    with torch.inference_mode():
+        weights = open_clip.build_zero_shot_classifier(
+            model, open_clip.get_tokenizer(arch), list(NAMES[:3]), list(TEMPLATES[:7])
+        )
+    np.testing.assert_allclose(head_of(backbone, NAMES[:3], TEMPLATES[:7]).weights, weights, atol=1e-5)
     # The embeddings are projected and not normalised.
     assert np.abs(np.linalg.norm(out["embeddings"], axis=1) - 1).min() > 1e-3
 

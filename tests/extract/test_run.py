@@ -210,7 +210,7 @@ def test_images_that_fail_are_reported_once_and_committed(store: Store, photos: 
 def test_a_folder_that_is_not_mounted_is_no_folder_of_failures(store: Store, photos: Path, tmp_path: Path) -> None:
     photos.rename(tmp_path / "unmounted")
     backbone = FakeBackbone()
-    with pytest.raises(IncompleteError, match="not one of the 5 images.*assay-extract index DATASET --root DIR"):
+    with pytest.raises(IncompleteError, match=r"not one of the 5 images.*assay-extract index DATASET --root DIR"):
         run(store, work(store, backbone))
     assert backbone.loads == 0
     assert not list((store.layout.root / "commits").rglob("*.json"))

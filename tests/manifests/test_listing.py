@@ -46,7 +46,7 @@ def test_limits_that_make_no_sense_are_refused() -> None:
         rows(CATALOGUE, "models", source=["JFT"])
     with pytest.raises(UsageError, match="cannot limit a list of prompts"):
         rows(CATALOGUE, "prompts", group=["standard"])
-    with pytest.raises(UsageError, match="expected one of models, datasets, labels, prompts, studies"):
+    with pytest.raises(UsageError, match="expected one of models, datasets, labels, prompts, factors, studies"):
         rows(CATALOGUE, "figures")
     with pytest.raises(UsageError, match="no studies match 'slowstart'; the nearest ids are quickstart"):
         rows(CATALOGUE, "models", study=["slowstart"])

@@ -1,0 +1,80 @@
+"""Which scoring protocols a model on a dataset is scored under, as the dataset's manifest says.
+
+Joins manifests and class lists; measures nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from cache.texts import ClassList
+from manifests.schema import Dataset, LabelSpace
+
+from .judged import Judge, judge
+from .protocols import BY_ID
+
+
+@dataclass(frozen=True, slots=True)
+class Applicable:
+    """What applies.
+
+    judges
+        Protocols that restrict, merge or judge otherwise than column by column.
+    as_they_stand
+        Whether the logits are also scored as they stand: every column a class, found by key.
+    reasons
+        Why the other protocols of the manifest do not apply.
+    """
+
+    judges: tuple[Judge, ...] = ()
+    as_they_stand: bool = True
+    reasons: tuple[str, ...] = ()
+
+
+def applicable(
+    dataset: Dataset | None,
+    spaces: Mapping[str, LabelSpace],
+    view: pl.DataFrame,
+    ours: ClassList,
+    theirs: ClassList,
+    whole: bool = True,
+) -> Applicable:
+    """Return what applies.
+
+    A dataset without manifest, or one of which no protocol applies, is scored as the logits stand: the protocol is
+    then `{c}-way`, c being the number of columns.
+
+    Parameters
+    ----------
+    spaces
+        Label spaces by id.
+    view
+        Table of the dataset.
+    ours, theirs
+        What the dataset's labels, and the model's columns, stand for.
+    whole
+        Whether the table is the whole dataset: frames that are not here would count as right.
+    """
+    if dataset is None or not ours.keys or not theirs.keys:
+        return Applicable()
+    plain = f"{len(theirs.keys)}-way"
+    judges: list[Judge] = []
+    reasons: list[str] = []
+    for name in dataset.protocols:
+        if name == plain:
+            continue
+        if name not in BY_ID:
+            reasons.append(f"protocol {name} of dataset {dataset.id} is not known; known are {', '.join(BY_ID)}")
+            continue
+        if BY_ID[name].rule == "anchor-and-neighbours" and not whole:
+            reasons.append(f"protocol {name} asks for all frames around an anchor, and some are not here")
+            continue
+        found = judge(BY_ID[name], spaces, dataset.label_space, view, ours.keys, theirs.keys)
+        if isinstance(found, str):
+            reasons.append(found)
+        else:
+            judges.append(found)
+    return Applicable(tuple(judges), plain in dataset.protocols or not judges, tuple(reasons))

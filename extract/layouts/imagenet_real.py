@@ -1,0 +1,50 @@
+"""ImageNet ReaL: for each validation image, by its number, the list of classes that count as right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from manifests.errors import UsageError
+
+from .annotation_file import IMAGENET_X, annotation
+from .entries import Ask, Entry, Found
+from .imagenet_val import val_name
+from .tree import absent, by_file_name, parse_json
+
+COUNT = 50_000
+
+
+def read_imagenet_real(ask: Ask) -> Iterator[Found]:
+    """Yield the validation images by file name, with their lists; an empty list leaves the label empty.
+
+    Raises
+    ------
+    UsageError
+        When the annotations are not 50,000 lists of classes: a list belongs to an image by its place alone.
+    """
+    named = "imagenet_real_labels.jsonl"
+    if ask.annotations is not None and ask.annotations.is_dir() and (ask.annotations / "real.json").is_file():
+        named = "real.json"
+    data, where = annotation(ask, named, IMAGENET_X)
+    lists = parse_json(data, where)
+    if not isinstance(lists, list) or len(lists) != COUNT:
+        got = len(lists) if isinstance(lists, list) else type(lists).__name__
+        raise UsageError(f"{where}: expected a list of {COUNT} lists, the n-th for image number n; got {got}.")
+    if ask.files is not None:
+        yield from ask.files.refused
+    at_of = {} if ask.files is None else by_file_name(ask.files)
+    missing = []
+    for number, labels in enumerate(lists, 1):
+        if not isinstance(labels, list) or not all(isinstance(n, int) and 0 <= n < 1000 for n in labels):
+            raise UsageError(f"{where}: entry {number}: expected a list of classes 0..999, got {labels!r}.")
+        name = val_name(number)
+        accepted = [{"class_index": str(label)} for label in labels]
+        keys = accepted[0] if accepted else {}
+        if ask.files is None:
+            yield Entry(name, None, keys, accepted=accepted, listed_as=name)
+        elif (at := at_of.get(name)) is None:
+            missing.append(name)
+        else:
+            yield Entry(name, ask.files.place(at), keys, accepted=accepted, listed_as=name)
+    if ask.files is not None:
+        yield from absent(missing, where, ask.files)

