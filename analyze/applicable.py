@@ -25,13 +25,13 @@ class Applicable:
         Protocols that restrict, merge or judge otherwise than column by column.
     as_they_stand
         Whether the logits are also scored as they stand: every column a class, found by key.
-    reasons
-        Why the other protocols of the manifest do not apply.
+    notes
+        What a reader should know: protocols of the manifest that nobody knows, and why none of them applies.
     """
 
     judges: tuple[Judge, ...] = ()
     as_they_stand: bool = True
-    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def applicable(
@@ -63,11 +63,12 @@ def applicable(
     plain = f"{len(theirs.keys)}-way"
     judges: list[Judge] = []
     reasons: list[str] = []
+    notes: list[str] = []
     for name in dataset.protocols:
         if name == plain:
             continue
         if name not in BY_ID:
-            reasons.append(f"protocol {name} of dataset {dataset.id} is not known; known are {', '.join(BY_ID)}")
+            notes.append(f"{dataset.id}: protocol {name} is unknown; known are {', '.join(BY_ID)}.")
             continue
         if BY_ID[name].rule == "anchor-and-neighbours" and not whole:
             reasons.append(f"protocol {name} asks for all frames around an anchor, and some are not here")
@@ -77,4 +78,30 @@ def applicable(
             reasons.append(found)
         else:
             judges.append(found)
-    return Applicable(tuple(judges), plain in dataset.protocols or not judges, tuple(reasons))
+    if not judges and reasons and plain not in dataset.protocols:
+        notes.append(f"{dataset.id} is scored as the logits stand ({plain}): {'; '.join(reasons)}.")
+    return Applicable(tuple(judges), plain in dataset.protocols or not judges, tuple(notes))
+
+
+def default_rows(table: pl.DataFrame, datasets: Mapping[str, Dataset]) -> pl.DataFrame:
+    """Return the rows of each model and dataset under the dataset's default protocol: one row where there were several.
+
+    The default is the first protocol of the manifest that the model has rows under; rows of a dataset without a
+    manifest, or under none of its protocols, all stay.
+
+    Parameters
+    ----------
+    table
+        Results, or any table with the columns model, dataset, prompt_set and protocol.
+    """
+    ranks = [
+        {"dataset": name, "protocol": protocol, "_rank": rank}
+        for name, dataset in datasets.items()
+        for rank, protocol in enumerate(dataset.protocols)
+    ]
+    schema = {"dataset": pl.String, "protocol": pl.String, "_rank": pl.Int64}
+    ranked = table.join(
+        pl.DataFrame(ranks, schema=schema), on=["dataset", "protocol"], how="left", maintain_order="left"
+    )
+    best = pl.col("_rank").min().over("model", "dataset", "prompt_set")
+    return ranked.filter(best.is_null() | (pl.col("_rank") == best)).drop("_rank")

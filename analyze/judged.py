@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from manifests.schema import LabelSpace
 
 from .checks import Matrix
+from .metrics.softmax import summarize
 from .protocols import (
     Members,
     Protocol,
@@ -141,19 +142,25 @@ class Judge:
         self._predictions[at] = prediction
         self._top1[at] = any_of(prediction, targets)
         if k >= TOP:
-            best = np.argsort(-decided, axis=1, kind="stable")[:, :TOP]
-            self._top5[at] = np.take_along_axis(targets, best, axis=1).any(axis=1)
-        has = targets.any(axis=1)
-        if not self.protocol.calibrated or not has.any():
-            return
-        summed = decided
-        if self._several and self.protocol.merge != "logsumexp":
-            summed = restrict(logits, self._members, "logsumexp")
-        rows, wide = at[has], summed[has].astype(np.float64)
-        top = wide.max(axis=1)
-        self._losses["confidence"][rows] = 1 / np.exp(wide - top[:, None]).sum(axis=1)
-        self._sure[rows] = any_of(wide.argmax(axis=1), targets[has])
-        self._losses["nll"][rows], self._losses["brier"][rows] = set_losses(wide, targets[has])
+            self._top5[at] = _among_first(decided, targets, TOP)
+        if self.protocol.calibrated:
+            summed = decided
+            if self._several and self.protocol.merge != "logsumexp":
+                summed = restrict(logits, self._members, "logsumexp")
+            self._lose(at, summed, targets)
+
+    def _lose(self, at: NDArray[np.int64], logits: Matrix, targets: NDArray[np.bool_]) -> None:
+        sizes = targets.sum(axis=1)
+        for chosen in (sizes == 1, sizes > 1):
+            if not chosen.any():
+                continue
+            rows, right = at[chosen], targets[chosen]
+            single = bool(sizes[chosen][0] == 1)
+            summary = summarize(logits[chosen], right.argmax(axis=1) if single else None)
+            nll, brier = (summary.nll, summary.brier) if single else set_losses(logits[chosen], right)
+            self._sure[rows] = any_of(summary.prediction, right)
+            self._losses["confidence"][rows] = summary.confidence
+            self._losses["nll"][rows], self._losses["brier"][rows] = nll, brier
 
     def judged(self, ok: NDArray[np.bool_]) -> Judged:
         """Return what was collected; `ok` tells which images have numbers."""
@@ -187,6 +194,14 @@ class Judge:
             nll=losses.get("nll"),
             brier=losses.get("brier"),
         )
+
+
+def _among_first(logits: Matrix, targets: NDArray[np.bool_], k: int) -> NDArray[np.bool_]:
+    """Whether the best right class of each row is among the k largest, ties going to the lowest index."""
+    own = np.where(targets, logits, -np.inf)
+    best, at = own.max(axis=1, keepdims=True), own.argmax(axis=1)[:, None]
+    rank = (logits > best).sum(axis=1) + ((logits == best) & (np.arange(logits.shape[1]) < at)).sum(axis=1)
+    return np.asarray(targets.any(axis=1) & (rank < k))
 
 
 def judge(

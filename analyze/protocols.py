@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -98,7 +98,7 @@ def restrict(logits: ArrayLike, members: Members, merge: Merge = "max") -> Matri
     Returns
     -------
     float (n, k)
-        In the type of the logits for `max`, in float64 otherwise.
+        In float64 where exponentials are summed, else in the type of the logits.
 
     Raises
     ------
@@ -126,6 +126,10 @@ def restrict(logits: ArrayLike, members: Members, merge: Merge = "max") -> Matri
     columns, starts = _groups(members, matrix.shape[1])
     picked = matrix[:, columns]
     require_finite(picked, "logits")
+    if merge not in get_args(Merge):
+        raise ValueError(f"merge: expected max, logsumexp or mean, got {merge!r}")
+    if len(starts) == len(columns):
+        return picked
     largest: NDArray[Any] = np.maximum.reduceat(picked, starts, axis=1)
     if merge == "max":
         return largest
@@ -134,8 +138,6 @@ def restrict(logits: ArrayLike, members: Members, merge: Merge = "max") -> Matri
     sums = np.add.reduceat(np.exp(picked - np.repeat(top, sizes, axis=1)), starts, axis=1)
     if merge == "mean":
         sums = sums / sizes
-    elif merge != "logsumexp":
-        raise ValueError(f"merge: expected max, logsumexp or mean, got {merge!r}")
     result: NDArray[np.float64] = top + np.log(sums)
     return result
 

@@ -118,6 +118,7 @@ class _Job:
                 self.notes.append(f"{cell.binding.dataset} has no images, so nothing can be said of it.")
             labels = self._labels(cell)
             protocols = self._protocols(cell)
+            self.notes += protocols.notes
             columns, note = self._columns(cell, labels, protocols)
             if note:
                 self.notes.append(note)

@@ -53,7 +53,7 @@ class Block:
     index
         `(b,)` positions in the view.
     values
-        `(b, ...)` stored rows; rows with a failure hold NaN.
+        `(b, ...)` stored rows, read-only; rows with a failure hold NaN.
     failures
         Position in the view -> why there are no numbers.
     """
@@ -238,7 +238,7 @@ class Reader:
                     continue
                 places, picked = index[chosen], row_in_pack[chosen]
                 failures = {int(at): failed[int(row)] for at, row in zip(places, picked, strict=True) if row in failed}
-                yield Block(places, values[picked - start], failures)
+                yield Block(places, _picked(values, picked - start), failures)
 
     def positions(self, view: View) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Return, for each pack that a view needs, positions in the view and the rows of the pack that stand there.
@@ -329,6 +329,13 @@ class Reader:
         if out is None:
             raise ValueError("expected at least one place, got none")
         return out
+
+
+def _picked(values: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    # Most views take a segment's rows in their order: then a slice does, and nothing is copied.
+    if (np.diff(rows) == 1).all():
+        return values[rows[0] : rows[0] + len(rows)]
+    return np.asarray(values[rows])
 
 
 def remedy(kind: str, state: State) -> str:

@@ -117,9 +117,7 @@ def _classes(gathered: Gathered) -> Iterator[Comparison]:
 
 
 def _validation(table: pl.DataFrame) -> Iterator[Comparison]:
-    label_of = {
-        sample.rsplit("/", 1)[-1]: label for sample, label in table.select("sample", "label").iter_rows()
-    }
+    label_of = {sample.rsplit("/", 1)[-1]: label for sample, label in table.select("sample", "label").iter_rows()}
     official = {val_name(number) for number in range(1, 50_001)}
     missing, extra = official - set(label_of), set(label_of) - official
     detail = "; ".join(filter(None, (_listed(list(missing), "missing"), _listed(list(extra), "extra"))))

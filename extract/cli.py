@@ -152,7 +152,11 @@ def index(
         threads=os.cpu_count() or 1,
     )
     store, catalogue = _create(options), _catalogue(options)
-    return _check_set(store, catalogue, asked, options) if check else _show_index(do_index(store, catalogue, asked), options)
+    return (
+        _check_set(store, catalogue, asked, options)
+        if check
+        else _show_index(do_index(store, catalogue, asked), options)
+    )
 
 
 def _check_set(store: Store, catalogue: Catalogue, asked: IndexRequest, options: Options) -> int:
@@ -394,6 +398,8 @@ def run(
     offline
         Never ask a hub.
     """
+    from .index import IndexRequest
+    from .index import index as do_index
     from .preflight import check_pixels, choose_device
     from .run import run_plan
     from .unit import Settings

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,8 @@ class Sources:
 
     def _read(self) -> Iterator[FileNote]:
         disk = self._store.disk
-        for name in disk.names(self._folder):
+        # Oldest first. Names begin with the time; those of earlier versions of this module have none.
+        for name in sorted(disk.names(self._folder), key=lambda name: ("-" in name, name)):
             if not name.endswith(".parquet"):
                 continue
             try:
@@ -134,7 +136,7 @@ class Sources:
         pl.DataFrame(rows, schema=_SCHEMA, orient="row").write_parquet(buffer)
         disk = self._store.disk
         disk.make_folder(self._folder)
-        name = disk.fresh_name()
+        name = f"{time.time_ns():020d}-{disk.fresh_name()}"
         part = self._folder / f"{name}.tmp"
         disk.write_new(part, buffer.getvalue())
         disk.replace(part, self._folder / f"{name}.parquet")

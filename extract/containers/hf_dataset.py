@@ -60,7 +60,7 @@ def open_saved(folder: Path) -> Rows:
     for path in files:
         # One shard at a time is in memory.
         try:
-            table = pl.read_ipc_stream(path, rechunk=False)
+            table = pl.read_ipc_stream(path)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise UsageError(
                 f"{path} cannot be read as an Arrow stream ({error}); copy or download it again."

@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from analyze.applicable import default_rows
 from analyze.asked import Ask
 from analyze.score import Scored, score
 from cache.errors import IntegrityError
 from cache.texts import ClassList
 from cache.views import write_version
-from tests.analyze.made import CATALOGUE, Made, ZeroShot
+from tests.analyze.made import CATALOGUE, Made, ZeroShot, catalogue_with
 
 LABELS = CATALOGUE.labels
 
@@ -157,7 +158,26 @@ def test_reassessed_labels_and_cue_classes(tmp_path: Path) -> None:
 def test_a_dataset_whose_protocols_do_not_fit_is_scored_as_its_logits_stand(tmp_path: Path) -> None:
     made = Made(tmp_path / "s").dataset("imagenet-r", [0, 1])
     made.model("net", "imagenet-r", np.eye(3, dtype=np.float32)[:2])
-    assert rows(ask(made), "accuracy_top1") == {"3-way": (1.0, 2)}
+    scored = ask(made)
+    assert rows(scored, "accuracy_top1") == {"3-way": (1.0, 2)}
+    assert "protocol subset-200 needs a column for every class of imagenet-1k that counts" in scored.notes[0]
+
+
+def test_a_protocol_that_nobody_knows_is_noted_and_the_others_are_scored(tmp_path: Path) -> None:
+    text = """id = "mine"
+title = "t"
+paper = "p"
+obtain = "o"
+role = "generic"
+label_space = "imagenet-r-200"
+protocols = ["subset-200", "subset-2000"]
+"""
+    made = Made(tmp_path / "s")
+    dataset(made, "mine", "imagenet-r-200", [0, 1])
+    made.model("net", "mine", peaks(1, 2), classes=IMAGENET)
+    scored = score(made.store, catalogue_with(tmp_path, datasets__mine=text), Ask())
+    assert rows(scored, "accuracy_top1") == {"subset-200": (1.0, 2)}
+    assert scored.notes[0].startswith("mine: protocol subset-2000 is unknown; known are 1000-way, subset-200")
 
 
 def test_stored_scores_cannot_tell_what_a_protocol_asks(tmp_path: Path) -> None:
@@ -194,3 +214,21 @@ def test_a_label_that_the_dataset_does_not_have_is_damage(tmp_path: Path) -> Non
     several.model("net", "imagenet-real", peaks(0, 1), classes=IMAGENET)
     with pytest.raises(IntegrityError, match="label 1000 of a dataset with 1000 classes"):
         ask(several)
+
+
+def test_one_row_is_left_under_the_default_protocol(tmp_path: Path) -> None:
+    made = Made(tmp_path / "s").dataset("toys", [0, 1])
+    dataset(made, "imagenet-r", "imagenet-r-200", [0, 1])
+    dataset(made, "imagenet-val", "imagenet-1k", [0, 1])
+    made.model("net", "imagenet-r", peaks(1, 2), classes=IMAGENET)
+    made.model("net", "imagenet-val", peaks(0, 1), classes=IMAGENET)
+    made.model("other", "toys", np.eye(3, dtype=np.float32)[:2])
+    table = ask(made).table.filter(pl.col("metric") == "accuracy_top1")
+    assert table.height == 4
+    left = default_rows(table, CATALOGUE.datasets)
+    assert left.columns == table.columns
+    assert left["dataset", "protocol"].rows() == [
+        ("imagenet-r", "subset-200"),
+        ("imagenet-val", "1000-way"),
+        ("toys", "3-way"),
+    ]

@@ -123,6 +123,8 @@ class History(RuleBasedStateMachine):
             outcomes = run(self._store(), SIZE, job)
         except AssayError:
             assert self.damaged
+            # How far it came shows when the damage is mended.
+            self.pending.add(job)
             return
         self._learn(outcomes, 0)
         self.asked.add(job)
@@ -214,8 +216,11 @@ class History(RuleBasedStateMachine):
         store, _ = open_for_repair(self.path, FaultyDisk())
         repair(store)
         index(store, SIZE, SIZE.first)
-        undecided = {request.model for request in store.requests().undecided}
-        self.retired -= {job for job in JOBS if job.model in undecided}
+        # What an attempt asked for while the store was damaged comes to light only now.
+        found = store.requests()
+        asked = {request.model for request in (*found.live, *found.undecided)}
+        self.asked |= {job for job in JOBS if job.model in asked}
+        self.retired -= {job for job in JOBS if job.model in asked}
         if any(finding.sort == "inconsistent" for finding in check(store)):
             # A space or pack that only a retired model uses comes back when that model is run again.
             self.retired.clear()
@@ -236,8 +241,8 @@ class History(RuleBasedStateMachine):
         self.pending &= {job for job in self.pending if job.model not in live}
         self.seen["mended" if self.damaged else "nothing to mend"] += 1
         self.damaged = False
-        found = check(self._store(), read_data=True)
-        assert exit_code(found) in (0, 3), found
+        findings = check(self._store(), read_data=True)
+        assert exit_code(findings) in (0, 3), findings
         self._look_again()
 
     def _look_again(self) -> None:
