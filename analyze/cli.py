@@ -41,7 +41,9 @@ class Selection:
     model: Annotated[Names, _many("Models by id or glob; none means all that the store was asked for.")] = None
     dataset: Annotated[Names, _many("Datasets by id or glob; none means all.")] = None
     space: Annotated[Names, _many("Which space is meant where a model is bound to several.")] = None
-    prompts: Annotated[Names, _many("Prompt sets of zero-shot models; none means all that are stored.")] = None
+    prompts: Annotated[Names, _many("Prompt sets of zero-shot models: ids, globs, a file; none means all stored.")] = (
+        None
+    )
     study: Annotated[str, Parameter(help="What a study names, block by block.")] = ""
     id_dataset: Annotated[str, Parameter(help="The in-distribution set of detection; else imagenet-val.")] = ""
     ood_dataset: Annotated[Names, _many("Sets out of distribution; else those whose manifest says so.")] = None

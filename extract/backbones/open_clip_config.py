@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-import logging
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -22,12 +20,12 @@ from extract.preprocess import Transform, with_pixel_step
 from extract.weights import FileWeights, HubWeights, LibraryWeights, RandomWeights, WeightsSource, hub_file
 from manifests.errors import UsageError
 
+from .open_clip_twins import check_activation
+
 CONFIG_FILE: Final = "open_clip_config.json"
 HUB_FILES: Final = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 SCHEMES: Final = ("hf-hub:", "local-dir:")
 INTERPOLATIONS: Final = ("bicubic", "bilinear")
-
-log = logging.getLogger("assay")
 
 Family = Literal["vit", "resnet", "timm"]
 
@@ -137,7 +135,7 @@ def resolve_config(
         name, tag = _split(arch, weights)
         source, model = name, open_clip.get_model_config(name)
         overlay = _overlay(name, tag, weights)
-        _check_activation(name, tag, model, overlay)
+        check_activation(name, tag, model, overlay)
         paired = isinstance(weights, LibraryWeights)
         if isinstance(weights, LibraryWeights):
             weights = _library_weights(name, tag, overlay)
@@ -148,38 +146,6 @@ def resolve_config(
     if forced == _pair(model["vision_cfg"].get("image_size", 224)):
         forced = None
     return OpenClipConfig(name, source, tag, model, preprocess, forced, weights, paired)
-
-
-def twins(name: str, model: Mapping[str, Any], *, ignoring: tuple[str, ...]) -> list[str]:
-    """Return other architectures of the registry with an equal configuration but for some keys.
-
-    Parameters
-    ----------
-    ignoring
-        `quick_gelu`, or a dotted key such as `vision_cfg.image_size`.
-    """
-    ours = _without(model, ignoring)
-    others = (other for other in open_clip.list_models() if other != name)
-    return [other for other in others if _without(open_clip.get_model_config(other), ignoring) == ours]
-
-
-def right_activation(name: str, model: Mapping[str, Any]) -> str:
-    """Return the architecture that differs from another in nothing but QuickGELU, in words for a message."""
-    quick = _quick_gelu(model)
-    wanted = name.removesuffix("-quickgelu") if quick else f"{name}-quickgelu"
-    found = _other_activation(name, model)
-    if not found:
-        return f"an architecture like {name} with quick_gelu = {str(not quick).lower()}"
-    return wanted if wanted in found else found[0]
-
-
-def _other_activation(name: str, model: Mapping[str, Any]) -> list[str]:
-    near = twins(name, model, ignoring=("quick_gelu",))
-    return [other for other in near if _quick_gelu(open_clip.get_model_config(other)) != _quick_gelu(model)]
-
-
-def _quick_gelu(fields: Mapping[str, Any]) -> bool:
-    return bool(fields.get("quick_gelu", False))
 
 
 def _forced(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -194,17 +160,6 @@ def _forced(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
 def _pair(size: Any) -> tuple[int, int]:
     height, width = (size, size) if isinstance(size, int) else size
     return int(height), int(width)
-
-
-def _without(model: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    rest = deepcopy(dict(model))
-    for key in keys:
-        *outer, last = key.split(".")
-        inner = rest
-        for part in outer:
-            inner = inner.get(part, {})
-        inner.pop(last, None)
-    return rest
 
 
 def _split(arch: str, weights: WeightsSource) -> tuple[str, str]:
@@ -256,24 +211,6 @@ def _no_tag(name: str, tag: str, tags: list[str]) -> str:
     if name != plain and plain in open_clip.list_pretrained_models_by_tag(tag):
         return f"{name}/{tag}: the weights were trained with GELU, and {name} has QuickGELU. Use {plain}"
     return f"open_clip has no tag {tag!r} for {name}; it has {', '.join(tags) or 'none'}"
-
-
-def _check_activation(name: str, tag: str, model: Mapping[str, Any], overlay: Mapping[str, Any]) -> None:
-    if not tag:
-        return
-    trained, built = _quick_gelu(overlay), _quick_gelu(model)
-    if trained == built:
-        return
-    words = {True: "QuickGELU", False: "GELU"}
-    if not _other_activation(name, model):
-        # roberta-ViT-B-32: the tag says nothing of an activation, and no other architecture could take it.
-        log.warning("%s/%s: open_clip's tag says %s; taking the architecture's %s, since there is no other for it",
-                    name, tag, words[trained], words[built])  # fmt: skip
-        return
-    raise UsageError(
-        f"{name}/{tag}: the weights were trained with {words[trained]}, and {name} has {words[built]}; open_clip "
-        f"only warns of it and computes other numbers. Use {right_activation(name, model)}"
-    )
 
 
 def _library_weights(name: str, tag: str, overlay: Mapping[str, Any]) -> WeightsSource:

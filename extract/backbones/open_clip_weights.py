@@ -21,7 +21,8 @@ from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed,
 from extract.weights import ResolvedWeights, load_state_dict
 from manifests.errors import UsageError
 
-from .open_clip_config import OpenClipConfig, right_activation, twins
+from .open_clip_config import OpenClipConfig
+from .open_clip_twins import right_activation, twins
 from .timm_weights import UNFIT, shorten
 
 OPENAI_KEYS: Final = ("input_resolution", "context_length", "vocab_size")

@@ -11,7 +11,7 @@ import json
 import mmap
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def open_saved(folder: Path) -> Rows:
         columns = _columns(folder, table.schema, features)
         taken = _described(table, columns, len(rows) + len(refused))
         _add(rows, refused, taken, _ranges(path, table.select(image_bytes(columns.image)).to_series()))
-    return Rows(folder.resolve().name, str(folder), rows, refused)
+    return Rows(folder.resolve().name, str(folder), _named_apart(rows), refused)
 
 
 def open_parquet(name: str, where: str, paths: Sequence[Path]) -> Rows:
@@ -102,7 +102,16 @@ def open_parquet(name: str, where: str, paths: Sequence[Path]) -> Rows:
             for at, here in enumerate(table["_there"].to_list())
         ]
         _add(rows, refused, _described(table, columns, len(rows) + len(refused)), places)
-    return Rows(name, where, rows, refused)
+    return Rows(name, where, _named_apart(rows), refused)
+
+
+def _named_apart(rows: list[Row]) -> list[Row]:
+    """Tell rows of one file name apart by their class, else by their number: `save_to_disk` leaves folders away."""
+    if len({row.key for row in rows}) == len(rows):
+        return rows
+    by_class = [f"{next(iter(row.label.values()), '')}/{row.key}".lstrip("/") for row in rows]
+    apart = by_class if len(set(by_class)) == len(rows) else [row_name(at) for at in range(len(rows))]
+    return [replace(row, key=key) for row, key in zip(rows, apart, strict=True)]
 
 
 def _slim(there: pl.LazyFrame, columns: _Columns, wanted: list[str]) -> pl.DataFrame:

@@ -22,7 +22,7 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def _sample(found: list[Damage]) -> list[Damage]:
-    """Keep what differs in kind: every edit for one document of each sort, every tenth swap, all the rest."""
+    """Keep what differs in kind: edits of one document of each sort, some swaps and flips, all of the rest."""
     first: dict[str, str] = {}
     kept, seen = [], Counter[str]()
     for damage in found:
@@ -30,7 +30,7 @@ def _sample(found: list[Damage]) -> list[Damage]:
         if damage.action == "edit":
             # A record that holds a failure and statistics has every field; runs and old versions move no number.
             one = first.setdefault(sort_of(damage.file), damage.file)
-            if one != damage.file or damage.file.startswith("runs/"):
+            if one != damage.file or damage.file.startswith("runs/") or seen["edit"] % 3:
                 continue
         elif damage.action in ("swap", "copy", "flip", "truncate", "extra") and seen[damage.action] % 6:
             continue
@@ -53,7 +53,7 @@ def test_no_damage_gives_another_answer_in_full(
     path: Path, others: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     reference = answer(path)
-    found = [damage for seed in range(5) for damage in damages(path, others, seed)]
+    found = [damage for seed in range(2) for damage in damages(path, others, seed)]
     verdicts = [judge(path, damage, reference, answer) for damage in found]
     with capsys.disabled():
         print("\n" + table(verdicts))  # noqa: T201
@@ -64,8 +64,9 @@ def test_a_reader_that_checks_nothing_is_caught(path: Path, others: list[Path]) 
     def careless(store: Path) -> list[bytes]:
         return [(store / name).read_bytes() for name in files_of(store) if name.startswith("data/")]
 
-    verdicts = [judge(path, damage, careless(path), careless) for damage in damages(path, others) if _in_data(damage)]
-    assert len(broken_promises(verdicts)) > 100
+    some = [damage for damage in damages(path, others) if _in_data(damage)][::5]
+    reference = careless(path)
+    assert len(broken_promises([judge(path, damage, reference, careless) for damage in some])) == len(some) > 30
 
 
 def _in_data(damage: Damage) -> bool:
@@ -76,11 +77,12 @@ def test_every_delete_of_what_is_read_is_an_error(path: Path, others: list[Path]
     reference = answer(path)
     deletes = [damage for damage in damages(path, others) if damage.action == "delete"]
     spared = [d.file for d in deletes if judge(path, d, reference, answer).said == "same"]
-    old_version = [name for name in spared if name.startswith("datasets/") and name.endswith(".parquet")]
+    current = Store(path).version("shapes").reference
+    old_version = [name for name in spared if name.startswith("datasets/") and current not in name]
     ends = [name for name in spared if name.endswith(".end.json")]
     # An old version that was replaced, and the ends of three runs: nothing rests on them.
     assert sorted(old_version + ends) == spared
-    assert (len(old_version), len(ends)) == (1, 3)
+    assert (len(old_version), len(ends)) == (2, 3)
 
 
 def test_edited_logit_scale_contradicts_the_array(path: Path, others: list[Path]) -> None:

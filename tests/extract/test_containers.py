@@ -413,3 +413,26 @@ def test_no_torch_for_indexing() -> None:
     assert done.stdout.strip() == "[]"
 
 
+
+
+@pytest.mark.parametrize(
+    ("paths", "labels", "expected"),
+    [
+        (["1.png", "2.png"], [1, 2], ["1.png", "2.png"]),
+        (["1.png", "1.png"], [1, 2], ["ant/1.png", "bee/1.png"]),
+        (["1.png", "1.png"], [1, 1], ["00000000.image", "00000001.image"]),
+        ([None, None], [1, 1], ["00000000.image", "00000001.image"]),
+        (["../1.png", "2.png"], [1, 1], ["2.png"]),
+    ],
+)
+def test_rows_of_one_file_name_are_told_apart(
+    paths: list[str | None], labels: list[int], expected: list[str], tmp_path: Path
+) -> None:
+    """`save_to_disk` keeps file names and leaves folders away."""
+    table = hf_table({f"ant/{at}.png": encoded(at) for at in range(2)}, NUMBERED)
+    rows = [{"bytes": row["bytes"], "path": path} for row, path in zip(table["image"].to_list(), paths, strict=True)]
+    named = pl.DataFrame({"image": rows, "label": labels}, schema=table.schema)
+    said = {"huggingface": json.dumps({"info": {"features": FEATURES}})}
+    named.write_parquet(tmp_path / "x.parquet", metadata=said)
+    files = open_container(tmp_path / "x.parquet")
+    assert [files.key(at) for at in range(len(files))] == expected
