@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from manifests.schema import LabelSpace
 
 from .checks import Matrix
+from .class_columns import classes_among, columns_of
 from .metrics.softmax import summarize
 from .protocols import (
     Members,
     Protocol,
     any_of,
-    classes_among,
-    columns_of,
     member_correct,
     restrict,
     set_losses,

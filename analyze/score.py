@@ -9,14 +9,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from cache.commits import RowFailure
-from cache.documents import damaged
 from cache.errors import FailedItemsError
 from cache.reader import Reader
 from cache.store import Store
@@ -27,7 +25,7 @@ from .applicable import Applicable, applicable
 from .asked import Ask, Roles
 from .cells import Cell, Missing, find_cells
 from .label_check import check_labels, label_note
-from .measure import Measured, label_columns, measure, unknown_classes
+from .measure import Measured, label_columns, measure, unknown_classes, view_labels
 from .results import Key, OnFailure, classification, detection, under_protocol
 from .scores import Keeper
 from .table import Result, to_table
@@ -116,7 +114,7 @@ class _Job:
         for cell in cells:
             if not cell.view.table.height:
                 self.notes.append(f"{cell.binding.dataset} has no images, so nothing can be said of it.")
-            labels = self._labels(cell)
+            labels = view_labels(cell.view, len(self._classes(cell.view.classes).keys))
             protocols = self._protocols(cell)
             self.notes += protocols.notes
             columns, note = self._columns(cell, labels, protocols)
@@ -198,25 +196,6 @@ class _Job:
             inputs=cell.inputs,
             n_total=cell.n_total,
         )
-
-    def _labels(self, cell: Cell) -> NDArray[np.int64]:
-        """Return the class of every sample, -1 where it has none.
-
-        Raises
-        ------
-        IntegrityError
-            When the dataset does not have such a class.
-        """
-        table = cell.view.table
-        labels = table["label"].fill_null(-1).to_numpy().astype(np.int64)
-        classes = len(self._classes(cell.view.classes).keys)
-        several = table["labels"].explode() if table.schema.get("labels") == pl.List(pl.Int64) else None
-        largest = max(labels.max(initial=-1), -1 if several is None else cast("int | None", several.max()) or -1)
-        if cell.view.classes and largest >= classes:
-            raise damaged(
-                f"datasets/{cell.view.reference}.json", f"label {largest} of a dataset with {classes} classes"
-            )
-        return labels
 
     def _columns(self, cell: Cell, labels: NDArray[np.int64], protocols: Applicable) -> tuple[NDArray[np.int64], str]:
         """Return the logit column of every sample's class, and what stood in the way."""

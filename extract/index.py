@@ -29,7 +29,7 @@ from .columns import view_table
 from .containers.opening import open_container
 from .containers.places import read_place
 from .intake import header
-from .layouts.entries import Ask, Entry, Found, Refused
+from .layouts.entries import Ask, Entry, Found, Place, Refused
 from .layouts.folder import read_listing
 from .layouts.labels_file import read_labels
 from .layouts.registry import LAYOUTS, detect, known_layout
@@ -172,7 +172,8 @@ def gather(store: Store, catalogue: Catalogue, request: IndexRequest) -> Gathere
     known = SourceImages() if request.root is not None else source_images(store, request.dataset, source, entries)
     ids, seen, hashed = _identify(store, entries, request, source, known)
     if known.images and (lost := [e.sample for e, i in zip(entries, ids, strict=True) if i is None]):
-        refused.append(Refused(lost[0], f"{source} in this store lacks it, and {len(lost) - 1} more"))
+        more = f", nor has it {len(lost) - 1} more" if len(lost) > 1 else ""
+        refused.append(Refused(lost[0], f"{source} in this store lacks it{more}"))
     else:
         refused += [Refused(e.sample, "cannot be read") for e, i in zip(entries, ids, strict=True) if i is None]
     keep = [at for at, image in enumerate(ids) if image is not None]
@@ -257,39 +258,37 @@ def _identify(
             seen.rows.setdefault(image, known.rows[image])
         return image
 
-    def look(entry: Entry) -> tuple[FileNote | None, bool]:
-        place = entry.place
-        if place is None:
-            return None, False
-        if (noted := sources.known(place)) is not None:
-            return noted, False
+    def read(place: Place) -> FileNote | None:
         path = Path(place.path)
         try:
             status = path.stat()
             data = path.read_bytes() if place.whole else read_place(store.disk, place)
         except OSError as error:
-            log.warning("%s: %s", entry.sample, error.strerror or error)
-            return None, False
+            log.warning("%s: %s", place.path, error.strerror or error)
+            return None
         found = header(data)
-        name = image_id(data)
         size = (found.width, found.height, found.format)
-        return FileNote(place, len(data), status.st_mtime_ns, name, *size, status.st_size), True
+        return FileNote(place, len(data), status.st_mtime_ns, image_id(data), *size, status.st_size)
 
     try:
         with ThreadPoolExecutor(max_workers=max(1, request.threads)) as pool:
             # A bounded window, so that 100,000 small files do not become 100,000 waiting tasks.
             for start in range(0, len(entries), 1024):
                 window = entries[start : start + 1024]
-                for entry, (note, new) in zip(window, pool.map(look, window), strict=True):
+                noted = [None if entry.place is None else sources.known(entry.place) for entry in window]
+                pairs = list(zip(window, noted, strict=True))
+                fresh = pool.map(read, [entry.place for entry, old in pairs if entry.place and old is None])
+                for entry, old in pairs:
                     if entry.place is None:
                         ids.append(listed(entry))
                         continue
+                    note = old or next(fresh)
                     ids.append(None if note is None else note.image_id)
                     if note is not None:
                         seen.add(note)
-                        if new:
-                            sources.add(note)
-                            hashed += 1
+                    if note is not None and old is None:
+                        sources.add(note)
+                        hashed += 1
     finally:
         # An interrupt loses nothing that was hashed.
         sources.flush()

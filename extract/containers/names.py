@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".gif", ".webp", ".tif", ".tiff", ".image"})
 """File name endings that are taken for images (`.image` names a row without a name of its own)."""
@@ -56,8 +55,9 @@ def is_image(key: str) -> bool:
     >>> is_image("a/B.JPEG"), is_image("a/._B.JPEG"), is_image("a/B.json")
     (True, False, False)
     """
-    path = PurePosixPath(key)
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
+    name = key.rpartition("/")[2]
+    # The dot of a hidden file begins no suffix.
+    return name.rfind(".") > 0 and f".{name.rpartition('.')[2].lower()}" in SUFFIXES and not name.startswith("._")
 
 
 def is_text(name: str) -> bool:

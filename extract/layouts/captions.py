@@ -31,13 +31,16 @@ def read_karpathy(ask: Ask) -> Iterator[Found]:
         raise UsageError(f"{where}: expected Karpathy's JSON with a list `images`.")
     if ask.dataset in KARPATHY and (named := str(said.get("dataset", ""))) and _SAID.get(named) != ask.dataset:
         raise UsageError(f"{where} is of {named!r}, not of {ask.dataset}; {KARPATHY[ask.dataset]} is.")
-    rows = []
+    numbered = []
     for at, image in enumerate(said["images"]):
         try:
             if image["split"] == SPLIT:
-                rows.append((str(image["filename"]), [str(sentence["raw"]) for sentence in image["sentences"]]))
+                texts = [str(sentence["raw"]) for sentence in image["sentences"]]
+                numbered.append((int(image.get("cocoid", at)), str(image["filename"]), texts))
         except (KeyError, TypeError) as error:
             raise UsageError(f"{where}: image {at}: expected filename, split and sentences; {error!r}.") from error
+    # COCO's images stand in the order of their ids, as in the other file; Flickr's as they come.
+    rows = [(name, texts) for _, name, texts in sorted(numbered, key=lambda row: row[0])]
     yield from _entries(ask, rows, where)
 
 

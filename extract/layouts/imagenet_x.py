@@ -98,7 +98,7 @@ def _row(text: str, factors: Sequence[str]) -> tuple[Any, str]:
 
 
 def _prototypes(data: bytes, where: str) -> frozenset[str]:
-    rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
-    if not rows or "file_name" not in rows[0]:
+    reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+    if "file_name" not in (reader.fieldnames or ()):
         raise UsageError(f"{where}: expected a CSV with the column file_name.")
-    return frozenset(row["file_name"] for row in rows)
+    return frozenset(row["file_name"] for row in reader)

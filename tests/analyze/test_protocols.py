@@ -12,8 +12,6 @@ from analyze.protocols import (
     BY_ID,
     PROTOCOLS,
     any_of,
-    classes_among,
-    columns_of,
     member_correct,
     restrict,
     set_losses,
@@ -142,28 +140,6 @@ def test_not_a_number_is_refused_where_it_counts_and_left_alone_where_not() -> N
         restrict(logits, MEMBERS)
     with pytest.raises(ValueError, match="max, logsumexp or mean"):
         restrict(np.zeros((1, 7)), MEMBERS, "median")  # type: ignore[arg-type]
-
-
-def test_columns_are_found_by_key_whatever_their_order() -> None:
-    space = LABELS["imagenet-r-200"]
-    assert columns_of(space, IMAGENET, IMAGENET.keys) == space.members
-    shuffled = list(np.random.default_rng(0).permutation(IMAGENET.keys))
-    found = columns_of(space, IMAGENET, shuffled)
-    assert found is not None
-    assert tuple(shuffled[column] for (column,) in found) == space.keys
-    # A head of the 200 names has all that is needed; one of 199 has not.
-    assert columns_of(space, IMAGENET, space.keys) == tuple((column,) for column in range(200))
-    assert columns_of(space, IMAGENET, space.keys[1:]) is None
-    assert columns_of(LABELS["objectnet-113"], None, LABELS["objectnet-113"].keys) is not None
-
-
-def test_labels_are_found_by_key_in_the_classes_or_among_what_they_are_made_of() -> None:
-    space = LABELS["objectnet-113"]
-    assert classes_among(space, IMAGENET, space.keys).tolist() == list(range(113))
-    found = classes_among(space, IMAGENET, IMAGENET.keys)
-    assert (found >= 0).sum() == 125
-    assert found[409] == found[530] == space.index_of("alarm_clock")
-    assert classes_among(LABELS["imagenet-r-200"], IMAGENET, IMAGENET.keys)[1] == 0
 
 
 def test_any_right_class_will_do() -> None:

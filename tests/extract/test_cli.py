@@ -93,7 +93,6 @@ def test_1_is_a_bug_with_a_traceback(photos: Path, tmp_path: Path) -> None:
         ),
         (("index", "photos"), ("--root DIR",)),
         (("index", "photos", "--root", "no-such-folder"), ("is not a folder",)),
-        (("index", "imagenet-val", "--root", "."), ("several layouts", "--layout")),
         (("index", "photos", "--root", ".", "--pack-size", "0"), ("--pack-size expects a number from 1",)),
         (("index", "photos", "--root", ".", "--limit", "0"), ("--limit expects a number from 1",)),
         (("verify", "--recompute", "0"), ("--recompute expects a number from 1",)),

@@ -32,7 +32,10 @@ COUNT = 200
 def images() -> dict[str, bytes]:
     """Names and bytes of 200 images in three classes; numbers in names are not padded."""
     classes = ("ant", "bee", "cat 2")
-    return {f"{classes[at % 3]}/{at}{'.jpg' if at % 2 else '.png'}": encoded(at, ".jpg" if at % 2 else ".png") for at in range(COUNT)}
+    return {
+        f"{classes[at % 3]}/{at}{'.jpg' if at % 2 else '.png'}": encoded(at, ".jpg" if at % 2 else ".png")
+        for at in range(COUNT)
+    }
 
 
 def as_folder(where: Path, images: dict[str, bytes]) -> Path:
@@ -188,7 +191,10 @@ def test_every_container_answers_the_protocol(kind: str, images: dict[str, bytes
 
 def test_lists_keep_their_order_and_columns(tmp_path: Path) -> None:
     files = Miniature(tmp_path).image("b.png", "a.png", "c.png")
-    rows = [{"file": "b.png", "label": "x", "level": 2, "tags": ["u", "v"]}, {"file": "a.png", "label": "y", "level": 3, "tags": []}]
+    rows = [
+        {"file": "b.png", "label": "x", "level": 2, "tags": ["u", "v"]},
+        {"file": "a.png", "label": "y", "level": 3, "tags": []},
+    ]
     files.file("list.jsonl", "\n".join(json.dumps(row) for row in rows))
     pl.DataFrame(rows).write_parquet(tmp_path / "list.parquet")
     store = new_store(tmp_path)
@@ -221,7 +227,9 @@ def test_webdataset_classes(tmp_path: Path) -> None:
         members[f"s{at:07d}.cls"] = str(label).encode()
     shard = as_tar(tmp_path, members)
     store = new_store(tmp_path)
-    with pytest.raises(UsageError, match=r"s0000000.png is of class number 7, and nothing says which list.*--label-space"):
+    with pytest.raises(
+        UsageError, match=r"s0000000.png is of class number 7, and nothing says which list.*--label-space"
+    ):
         indexed(store, "mine", shard)
     _, view = indexed(store, "mine", shard, label_space="imagenet-1k")
     assert view.rows() == [("s0000000.png", image_id(encoded(0)), 7), ("s0000001.png", image_id(encoded(1)), 3)]
@@ -329,7 +337,10 @@ def encrypted(path: Path) -> Path:
         (lambda t: broken(t, "x.rar", b"Rar!"), "nor a container that is known; expected a folder, a .tar"),
         (lambda t: t / "absent", "is not a folder, nor a file"),
         (lambda t: encrypted(t / "x.zip"), "is encrypted.*Unpack it with the password"),
-        (lambda t: pixel_rows(t / "x.h5"), r"an array of uint8 and shape \(2, 8, 8, 3\), expected the bytes of an encoded"),
+        (
+            lambda t: pixel_rows(t / "x.h5"),
+            r"an array of uint8 and shape \(2, 8, 8, 3\), expected the bytes of an encoded",
+        ),
         (lambda t: short_names(t / "x.h5"), r"keys has 1 rows, expected one an image \(2\)"),
     ],
 )
@@ -397,7 +408,9 @@ def test_notes_of_earlier_versions_still_save_hashes(tmp_path: Path) -> None:
     root = Miniature(tmp_path / "pets").image("a.png", "b.png").root
     indexed(store, "pets", root)
     (note,) = (store.layout.local / "sources").glob("*.parquet")
-    pl.read_parquet(note).drop("offset", "stretch", "member", "file_size").write_parquet(note.with_name("a" * 32 + ".parquet"))
+    pl.read_parquet(note).drop("offset", "stretch", "member", "file_size").write_parquet(
+        note.with_name("a" * 32 + ".parquet")
+    )
     note.unlink()
     assert indexed(store, "pets", root)[0].hashed == 0
 
@@ -411,8 +424,6 @@ def test_no_torch_for_indexing() -> None:
     script = "import sys, extract.index, extract.check_set; print([m for m in sys.modules if m in ('torch', 'h5py', 'timm')])"
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
 
 
 @pytest.mark.parametrize(

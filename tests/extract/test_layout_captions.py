@@ -33,16 +33,24 @@ def coco_json() -> dict[str, Any]:
     # Images in another order than their ids, captions of several images in turns.
     return {
         "images": [{"id": numbers[name], "file_name": name} for name in reversed(COCO)],
-        "annotations": [{"id": at, "image_id": n, "caption": c} for at, (n, c) in enumerate(sorted(pairs, key=lambda p: p[1][-1]))],
+        "annotations": [
+            {"id": at, "image_id": n, "caption": c} for at, (n, c) in enumerate(sorted(pairs, key=lambda p: p[1][-1]))
+        ],
     }
 
 
 def karpathy_json(dataset: str, rows: dict[str, list[str]]) -> dict[str, Any]:
-    images = [
+    images: list[dict[str, Any]] = [
         {"filename": name, "filepath": "val2014", "split": "test", "sentences": [{"raw": c} for c in captions]}
         for name, captions in rows.items()
     ]
-    return {"dataset": dataset, "images": [*images, {"filename": "t.jpg", "split": "restval", "sentences": [{"raw": "x"}]}]}
+    if dataset == "coco":
+        # In no order that ids have.
+        images = [{**image, "cocoid": int(image["filename"].split("_")[-1][:-4])} for image in reversed(images)]
+    return {
+        "dataset": dataset,
+        "images": [*images, {"filename": "t.jpg", "split": "restval", "sentences": [{"raw": "x"}]}],
+    }
 
 
 def check(dataset: str, files: Miniature, expected: dict[str, list[str]], where: Path, layout: str) -> pl.DataFrame:
@@ -70,7 +78,11 @@ def test_flickr_from_either_file(tmp_path: Path) -> None:
 
 
 def test_coco_from_either_file(tmp_path: Path) -> None:
-    first = Miniature(tmp_path / "a").image(*(f"val2014/{name}" for name in COCO)).json("coco_test_karpathy.json", coco_json())
+    first = (
+        Miniature(tmp_path / "a")
+        .image(*(f"val2014/{name}" for name in COCO))
+        .json("coco_test_karpathy.json", coco_json())
+    )
     second = Miniature(tmp_path / "b").image(*(f"val2014/{name}" for name in COCO))
     second.json("dataset_coco.json", karpathy_json("coco", COCO))
     views = [

@@ -110,7 +110,9 @@ def test_objectnet_needs_its_mappings(tmp_path: Path) -> None:
 
 def test_imagenet_d(tmp_path: Path) -> None:
     names = ["background/backpack/1.png", "material/chair/2.png", "texture/alarm_clock/3.png"]
-    files = Miniature(tmp_path / "ImageNet-D").image(*names).file("questions/background.csv", "image_dir\tgt_category\n")
+    files = (
+        Miniature(tmp_path / "ImageNet-D").image(*names).file("questions/background.csv", "image_dir\tgt_category\n")
+    )
     _, view = indexed(new_store(tmp_path), "imagenet-d", files.root)
     keys = CATALOGUE.labels["imagenet-d-113"].keys
     assert by_sample(view, "label", "split") == {
@@ -119,7 +121,9 @@ def test_imagenet_d(tmp_path: Path) -> None:
     _, one = indexed(new_store(tmp_path / "2"), "imagenet-d", files.root / "material")
     assert one.select("sample", "split").rows() == [("material/chair/2.png", "material")]
     files.image("backpack/9.png")
-    with pytest.raises(UsageError, match=r"expects \{background,texture,material\}/<class>/<file>; got 'backpack/9.png'"):
+    with pytest.raises(
+        UsageError, match=r"expects \{background,texture,material\}/<class>/<file>; got 'backpack/9.png'"
+    ):
         indexed(new_store(tmp_path), "imagenet-d", files.root)
 
 
@@ -141,7 +145,10 @@ def test_imagenet_3dcc(tmp_path: Path) -> None:
     assert len(CORRUPTIONS) == CATALOGUE.datasets["imagenet-3dcc"].counts["corruptions"]
 
 
-@pytest.mark.parametrize("path", ["fog/1/n01440764/a.JPEG", "fog_3d/0/n01440764/a.JPEG", "fog_3d/1/tench/a.JPEG", "fog_3d/12/n01440764/a.JPEG"])
+@pytest.mark.parametrize(
+    "path",
+    ["fog/1/n01440764/a.JPEG", "fog_3d/0/n01440764/a.JPEG", "fog_3d/1/tench/a.JPEG", "fog_3d/12/n01440764/a.JPEG"],
+)
 def test_imagenet_3dcc_paths(path: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Corruptions are near_focus, far_focus"):
         indexed(new_store(tmp_path), "imagenet-3dcc", Miniature(tmp_path / "x").image(path).root)

@@ -12,7 +12,10 @@ from manifests.errors import UsageError
 from tests.extract.official import CATALOGUE, Miniature, by_sample, indexed, new_store
 
 TEXTURE = ["airplane/airplane10-truck2.png", "cat/cat1-cat3.png", "truck/truck3-bear1.png"]
-MVH = [f"{name.split('/')[0]}/{at:04d}_s5n_dnn_0_{name.split('/')[0]}_00_{name.split('/')[1]}" for at, name in enumerate(TEXTURE, 1)]
+MVH = [
+    f"{name.split('/')[0]}/{at:04d}_s5n_dnn_0_{name.split('/')[0]}_00_{name.split('/')[1]}"
+    for at, name in enumerate(TEXTURE, 1)
+]
 CUES = [(0, 15), (7, 7), (15, 1)]
 
 
@@ -31,7 +34,10 @@ def test_both_spellings(names: list[str], layout: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("bear/airplane10-truck2.png", r"folder and file name of 'bear/airplane10-truck2.png' disagree \(airplane, bear\)"),
+        (
+            "bear/airplane10-truck2.png",
+            r"folder and file name of 'bear/airplane10-truck2.png' disagree \(airplane, bear\)",
+        ),
         ("airplane/airplane10-lamp2.png", "expects <shape>/<shape><i>-<texture><j>.png with the 16 classes"),
         ("airplane/airplane10.png", "looks like none of its layouts"),
         ("bear/0001_s5n_dnn_0_airplane_00_bear1-truck2.png", "disagree"),

@@ -39,7 +39,10 @@ def test_class_folders(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("header", "row"),
-    [("file,wnid", lambda n: f"{val_name(n)},{FIRST[n][0]}"), ("file_name,label", lambda n: f"{val_name(n)},{FIRST[n][1]}")],
+    [
+        ("file,wnid", lambda n: f"{val_name(n)},{FIRST[n][0]}"),
+        ("file_name,label", lambda n: f"{val_name(n)},{FIRST[n][1]}"),
+    ],
     ids=["file,wnid", "filename_label.csv of imagenet-x"],
 )
 def test_one_folder_with_labels(header: str, row: object, tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ TENCH = [f"n01440764_{n}.JPEG" for n in (2, 10, 36, 9)]
 
 
 def train(root: Path) -> Path:
-    return Miniature(root).image(*(f"train/n01440764/{name}" for name in TENCH), "train/n15075141/n15075141_7.JPEG").root
+    return (
+        Miniature(root).image(*(f"train/n01440764/{name}" for name in TENCH), "train/n15075141/n15075141_7.JPEG").root
+    )
 
 
 @pytest.mark.parametrize("dataset", ["imagenet-train-16shot", "imagenet-train-200k"])

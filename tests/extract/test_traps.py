@@ -120,7 +120,9 @@ def tar_with(path: Path, members: dict[str, bytes]) -> Path:
 
 
 def test_a_tar_member_that_leads_out_is_refused(tmp_path: Path) -> None:
-    members = {name: encoded(at) for at, name in enumerate(("../../x.jpg", "/etc/x.jpg", "cat/../../x.jpg", "cat/1.jpg"))}
+    members = {
+        name: encoded(at) for at, name in enumerate(("../../x.jpg", "/etc/x.jpg", "cat/../../x.jpg", "cat/1.jpg"))
+    }
     path = tar_with(tmp_path / "pets.tar", members)
     before = sorted(tmp_path.rglob("*"))
     done = extract(tmp_path / "s", "index", "pets", "--root", path, "--json")
@@ -143,7 +145,9 @@ def test_a_tar_member_that_leads_out_is_refused_even_if_it_is_no_image(tmp_path:
 def test_a_csv_with_a_byte_order_mark_crlf_and_quotes(tmp_path: Path) -> None:
     files = Miniature(tmp_path / "photos").image("a, b.jpg", "c.jpg")
     csv = tmp_path / "labels.csv"
-    csv.write_bytes('\ufeff"file","wnid","note"\r\n"a, b.jpg",n01440764,"one, ""two"""\r\nc.jpg,n15075141,\r\n'.encode())
+    csv.write_bytes(
+        '\ufeff"file","wnid","note"\r\n"a, b.jpg",n01440764,"one, ""two"""\r\nc.jpg,n15075141,\r\n'.encode()
+    )
     _, view = indexed(new_store(tmp_path), "photos", files.root, labels=csv)
     assert by_sample(view, "label", "note") == {"a, b.jpg": (0, 'one, "two"'), "c.jpg": (999, "")}
     assert {name: row.line for name, row in read_labels(csv).items()} == {"a, b.jpg": 2, "c.jpg": 3}
@@ -159,7 +163,9 @@ def test_training_images_are_no_validation_images(tmp_path: Path) -> None:
 
 def test_the_three_sets_of_imagenet_v2_are_told_apart(tmp_path: Path) -> None:
     root = Miniature(tmp_path / "data").image("imagenetv2-top-images-format-val/0/a.jpeg").root
-    with pytest.raises(UsageError, match=r"is the archive imagenetv2-threshold0.7-format-val, and .* of imagenetv2-top-i"):
+    with pytest.raises(
+        UsageError, match=r"is the archive imagenetv2-threshold0.7-format-val, and .* of imagenetv2-top-i"
+    ):
         indexed(new_store(tmp_path), "imagenet-v2-threshold", root)
     with pytest.raises(UsageError, match=r"of imagenetv2-top-images-format-val; the three sets have different images"):
         indexed(new_store(tmp_path), "imagenet-v2-threshold", root / "imagenetv2-top-images-format-val")
