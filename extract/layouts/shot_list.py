@@ -109,7 +109,7 @@ def draw_shots(names: Sequence[str], shots: int, seed: int) -> list[str]:
     Examples
     --------
     >>> draw_shots(["n01_3.JPEG", "n01_1.JPEG", "n01_2.JPEG", "n02_1.JPEG", "n02_9.JPEG"], 2, 1)
-    ['n01_1.JPEG', 'n01_3.JPEG', 'n02_1.JPEG', 'n02_9.JPEG']
+    ['n01_1.JPEG', 'n01_3.JPEG', 'n02_9.JPEG', 'n02_1.JPEG']
     """
     generator = random.Random(seed)
     classes: dict[str, list[str]] = {}

@@ -421,7 +421,8 @@ def test_no_torch_for_indexing() -> None:
 
     from tests.extract.command_line import REPOSITORY
 
-    script = "import sys, extract.index, extract.check_set; print([m for m in sys.modules if m in ('torch', 'h5py', 'timm')])"
+    names = "('torch', 'h5py', 'timm')"
+    script = f"import sys, extract.index, extract.check_set; print([m for m in sys.modules if m in {names}])"
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

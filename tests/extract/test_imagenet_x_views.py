@@ -1,4 +1,4 @@
-"""ImageNet-X from the real package, in its three readings: listed without images, over images, and after one another."""
+"""ImageNet-X from the real package, in its three readings: listed, over images, and one after the other."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_malformed_rows_are_named(row: dict[str, Any], complaint: str, tmp_path:
 
 def test_another_readings_file_is_refused(tmp_path: Path) -> None:
     said = annotations(tmp_path / "said", ROWS)
-    with pytest.raises(UsageError, match="imagenet-x-multi reads imagenet_x_val_multi_factor.jsonl"):
+    with pytest.raises(UsageError, match=r"imagenet-x-multi reads imagenet_x_val_multi_factor.jsonl"):
         indexed(new_store(tmp_path), "imagenet-x-multi", None, annotations=said / "imagenet_x_val_top_factor.jsonl")
     _, view = indexed(
         new_store(tmp_path), "imagenet-x-library", None, annotations=said / "imagenet_x_val_top_factor.jsonl"

@@ -110,7 +110,7 @@ def test_annotations_may_lie_elsewhere(tmp_path: Path) -> None:
 def test_two_annotation_files_are_ambiguous(tmp_path: Path) -> None:
     files = Miniature(tmp_path / "a").image(*FLICKR).file("flickr30k_test_karpathy.txt", flickr_txt())
     files.json("dataset_flickr30k.json", karpathy_json("flickr30k", FLICKR))
-    with pytest.raises(UsageError, match="could be several layouts. Say which with --layout NAME"):
+    with pytest.raises(UsageError, match=r"could be several layouts. Say which with --layout NAME"):
         indexed(new_store(tmp_path), "flickr30k", files.root)
     _, view = indexed(new_store(tmp_path), "flickr30k", files.root, layout="karpathy")
     assert view.height == 2
@@ -133,7 +133,7 @@ def test_malformed_flickr_files(text: str, complaint: str, tmp_path: Path) -> No
 def test_the_other_sets_file_is_refused(tmp_path: Path) -> None:
     files = Miniature(tmp_path / "a").image(*FLICKR)
     (tmp_path / "x.json").write_text(json.dumps(karpathy_json("coco", FLICKR)))
-    with pytest.raises(UsageError, match="is of 'coco', not of flickr30k; dataset_flickr30k.json is"):
+    with pytest.raises(UsageError, match=r"is of 'coco', not of flickr30k; dataset_flickr30k.json is"):
         indexed(new_store(tmp_path), "flickr30k", files.root, annotations=tmp_path / "x.json", layout="karpathy")
 
 

@@ -1,4 +1,4 @@
-"""Sets with a folder a class: ImageNet-V2, -R, -A, -Sketch, Stylized-ImageNet, ObjectNet, ImageNet-D, -3DCC, stylized-mvh."""
+"""Sets with a folder a class: ImageNet-V2, -R, -A, -Sketch, -D, -3DCC, Stylized-ImageNet, ObjectNet, stylized-mvh."""
 
 from __future__ import annotations
 
@@ -96,12 +96,12 @@ def test_objectnet(tmp_path: Path) -> None:
 def test_objectnet_needs_its_mappings(tmp_path: Path) -> None:
     files = objectnet(tmp_path / "objectnet-1.0")
     files.image("images/unheard_of/3d.png")
-    with pytest.raises(UsageError, match="does not know the folder 'unheard_of' of 'images/unheard_of/3d.png'"):
+    with pytest.raises(UsageError, match=r"does not know the folder 'unheard_of' of 'images/unheard_of/3d.png'"):
         indexed(new_store(tmp_path), "objectnet", files.root)
-    with pytest.raises(UsageError, match="expects .*images/ and .*mappings/ with folder_to_objectnet_label.json"):
+    with pytest.raises(UsageError, match=r"expects .*images/ and .*mappings/ with folder_to_objectnet_label.json"):
         indexed(new_store(tmp_path), "objectnet", files.root / "images")
     files.file("mappings/folder_to_objectnet_label.json", "{")
-    with pytest.raises(UsageError, match="folder_to_objectnet_label.json is not JSON"):
+    with pytest.raises(UsageError, match=r"folder_to_objectnet_label.json is not JSON"):
         indexed(new_store(tmp_path), "objectnet", files.root)
 
 

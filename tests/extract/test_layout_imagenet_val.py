@@ -59,7 +59,7 @@ def test_the_root_says_which_of_the_two_it_is(tmp_path: Path) -> None:
         files = open_container(make(tmp_path / expected))
         assert detect(Ask(dataset="imagenet-val", files=files), layouts) == expected
     mixed = Miniature(tmp_path / "mixed").image(f"n01751748/{val_name(1)}", val_name(2)).root
-    with pytest.raises(UsageError, match="mixed looks like none of its layouts. Say which with --layout NAME"):
+    with pytest.raises(UsageError, match=r"mixed looks like none of its layouts. Say which with --layout NAME"):
         indexed(new_store(tmp_path), "imagenet-val", mixed)
 
 

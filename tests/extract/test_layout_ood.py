@@ -26,7 +26,7 @@ def test_huang_and_lis_single_folder(dataset: str, folder: str, tmp_path: Path) 
 
 def test_huang_and_lis_images_lie_in_images(tmp_path: Path) -> None:
     root = Miniature(tmp_path / "iNaturalist").image("images/10.jpg", "9.jpg").root
-    with pytest.raises(UsageError, match="looks like none of its layouts|expects one folder `images`"):
+    with pytest.raises(UsageError, match=r"looks like none of its layouts|expects one folder `images`"):
         indexed(new_store(tmp_path), "inaturalist", root)
 
 
@@ -58,7 +58,7 @@ def test_ninco_takes_the_benchmarks_folder_only(tmp_path: Path) -> None:
 
 def test_openimage_o_is_a_list_over_a_larger_set(tmp_path: Path) -> None:
     root = Miniature(tmp_path / "openimages").image("test/000a.jpg", "test/000b.jpg", "test/000c.jpg").root
-    with pytest.raises(UsageError, match="looks like none|give ViM's list with --annotations openimage_o.txt"):
+    with pytest.raises(UsageError, match=r"looks like none|give ViM's list with --annotations openimage_o.txt"):
         indexed(new_store(tmp_path), "openimage-o", root, layout="openimage-o")
     (tmp_path / "openimage_o.txt").write_text("000c.jpg 0\ntest/000a.jpg\n000z.jpg 0\n")
     report, view = indexed(new_store(tmp_path), "openimage-o", root, annotations=tmp_path / "openimage_o.txt")

@@ -95,7 +95,7 @@ def test_spair(tmp_path: Path) -> None:
 
 def test_spair_annotations_that_are_not_those_of_their_name(tmp_path: Path) -> None:
     files = spair(tmp_path / "a", src_imname="other.jpg")
-    with pytest.raises(UsageError, match="line 1: .* is of other and .*, expected those of its name"):
+    with pytest.raises(UsageError, match=r"line 1: .* is of other and .*, expected those of its name"):
         indexed(new_store(tmp_path), "spair-71k", files.root)
     files = spair(tmp_path / "b", viewpoint_variation=None)
     with pytest.raises(UsageError, match="expected SPair-71k's pair annotation"):
@@ -104,7 +104,7 @@ def test_spair_annotations_that_are_not_those_of_their_name(tmp_path: Path) -> N
     (files.root / f"PairAnnotation/test/000001-{STEMS[0]}-{STEMS[1]}:cat.json").unlink()
     with pytest.raises(UsageError, match=r"test.txt line 1: PairAnnotation/test/000001-.*:cat.json is missing"):
         indexed(new_store(tmp_path), "spair-71k", files.root)
-    with pytest.raises(UsageError, match="expects .*JPEGImages, ImageAnnotation, PairAnnotation"):
+    with pytest.raises(UsageError, match=r"expects .*JPEGImages, ImageAnnotation, PairAnnotation"):
         indexed(new_store(tmp_path), "spair-71k", files.root / "JPEGImages")
 
 
@@ -171,7 +171,7 @@ def test_scannet(name: str, content: bytes | str, tmp_path: Path) -> None:
 
 def test_scannet_without_its_lists(tmp_path: Path) -> None:
     files = scannet(tmp_path / "x")
-    with pytest.raises(UsageError, match="test.npz is in the repository of LoFTR, not beside its images"):
+    with pytest.raises(UsageError, match=r"test.npz is in the repository of LoFTR, not beside its images"):
         indexed(new_store(tmp_path), "scannet", files.root)
     (tmp_path / "test.npz").write_bytes(npz(name=ROWS))
     assert len(indexed(new_store(tmp_path), "scannet", files.root, annotations=tmp_path)[1]) == 4
@@ -179,7 +179,7 @@ def test_scannet_without_its_lists(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"expected an array `name` of rows \(scene, sequence, frame, frame\)"):
         indexed(new_store(tmp_path), "scannet", files.root, annotations=tmp_path)
     (tmp_path / "test.npz").write_bytes(b"PK damaged")
-    with pytest.raises(UsageError, match="cannot be read as .npz"):
+    with pytest.raises(UsageError, match=r"cannot be read as .npz"):
         indexed(new_store(tmp_path), "scannet", files.root, annotations=tmp_path)
     files.file("test.npz", npz(name=ROWS)).file("scene0707_00/pose/15.txt", "-inf " * 16)
     with pytest.raises(UsageError, match=r"pose/15.txt: expected finite numbers of shape \(16,\)"):
@@ -278,10 +278,10 @@ def test_navi_without_annotations(tmp_path: Path) -> None:
     files = navi(tmp_path / "x")
     files.json("3d_dollhouse_sink/wild_set/annotations.json", [{"filename": "000.jpg", "camera": {"q": [1, 0, 0]}}])
     with pytest.raises(
-        UsageError, match="wild_set/annotations.json: image 0: expected filename, image_size and camera"
+        UsageError, match=r"wild_set/annotations.json: image 0: expected filename, image_size and camera"
     ):
         indexed(new_store(tmp_path), "navi", files.root)
-    with pytest.raises(UsageError, match="expects .*<object>/wild_set/annotations.json"):
+    with pytest.raises(UsageError, match=r"expects .*<object>/wild_set/annotations.json"):
         indexed(new_store(tmp_path), "navi", Miniature(tmp_path / "y").image("a/b.jpg").root)
 
 

@@ -39,11 +39,14 @@ def test_every_reader_of_every_module_is_registered() -> None:
 
 def test_every_dataset_of_the_design_has_a_reader() -> None:
     """DESIGN, section 6."""
-    ids = """imagenet-val imagenet-v2-matched-frequency imagenet-v2-threshold imagenet-v2-top-images imagenet-r
-    imagenet-a imagenet-sketch objectnet imagenet-vid-robust stylized-imagenet stylized-mvh cue-conflict imagenet-x
-    imagenet-x-library imagenet-x-multi imagenet-real inaturalist sun places textures textures-43 imagenet-o ninco
-    openimage-o flickr30k mscoco navi scannet spair-71k imagenet-3dcc imagenet-d imagenet-train-16shot
-    imagenet-train-200k""".split()
+    ids = (
+        *("imagenet-val", "imagenet-v2-matched-frequency", "imagenet-v2-threshold", "imagenet-v2-top-images"),
+        *("imagenet-r", "imagenet-a", "imagenet-sketch", "objectnet", "imagenet-vid-robust"),
+        *("stylized-imagenet", "stylized-mvh", "cue-conflict", "imagenet-x", "imagenet-x-library"),
+        *("imagenet-x-multi", "imagenet-real", "inaturalist", "sun", "places", "textures", "textures-43"),
+        *("imagenet-o", "ninco", "openimage-o", "flickr30k", "mscoco", "navi", "scannet", "spair-71k"),
+        *("imagenet-3dcc", "imagenet-d", "imagenet-train-16shot", "imagenet-train-200k"),
+    )
     assert set(ids) <= set(CATALOGUE.datasets)
     assert all(known_layout(name) for id_ in ids for name in CATALOGUE.datasets[id_].layouts)
 
@@ -73,9 +76,9 @@ def test_a_folder_could_be_two_things(tmp_path: Path) -> None:
     ask = Ask(dataset="textures", files=files)
     # The special layout is taken, the general one would do as well.
     assert detect(ask, ("textures", "ood-folder")) == "textures"
-    with pytest.raises(UsageError, match="could be several layouts.*textures: images/<class>/<file>"):
+    with pytest.raises(UsageError, match=r"could be several layouts.*textures: images/<class>/<file>"):
         detect(ask, ("textures", "objectnet"))
-    with pytest.raises(UsageError, match="looks like none of its layouts.*large-scale-ood: images/<file>"):
+    with pytest.raises(UsageError, match=r"looks like none of its layouts.*large-scale-ood: images/<file>"):
         detect(ask, ("large-scale-ood", "imagenet-v2-folders"))
 
 

@@ -64,5 +64,5 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         (FRAMES[2], "metadata/labels.json names it")
     ]
     (root / "metadata" / "labels.json").unlink()
-    with pytest.raises(UsageError, match="with pmsets.json and labels.json"):
+    with pytest.raises(UsageError, match=r"with pmsets.json and labels.json"):
         indexed(new_store(tmp_path), "imagenet-vid-robust", root)

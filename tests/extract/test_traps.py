@@ -175,7 +175,7 @@ def test_the_three_sets_of_imagenet_v2_are_told_apart(tmp_path: Path) -> None:
 
 def test_the_three_sets_of_huang_and_li_are_told_apart(tmp_path: Path) -> None:
     root = Miniature(tmp_path / "ood").image("SUN/images/a.jpg", "Places/images/b.jpg").root
-    with pytest.raises(UsageError, match="is the folder Places. Give it as --root"):
+    with pytest.raises(UsageError, match=r"is the folder Places. Give it as --root"):
         indexed(new_store(tmp_path), "places", root)
     with pytest.raises(UsageError, match="of SUN; places is the folder Places"):
         indexed(new_store(tmp_path), "places", root / "SUN")
