@@ -253,10 +253,10 @@ def _identify(
             image = virtual_id(source, name)
             seen.rows.setdefault(image, (image, 0, 0, 0, "virtual"))
             return image
-        image = known.images.get(name)
-        if image is not None:
-            seen.rows.setdefault(image, known.rows[image])
-        return image
+        held = known.images.get(name)
+        if held is not None:
+            seen.rows.setdefault(held, known.rows[held])
+        return held
 
     def read(place: Place) -> FileNote | None:
         path = Path(place.path)

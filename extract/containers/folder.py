@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cache.files import Disk
@@ -35,7 +35,7 @@ class Folder:
         inside = root.resolve()
         for key in self._walk(root, "", None if follow_links else inside, frozenset({inside})):
             self._keys.append(key)
-        self.refused = tuple(self._refused)
+        self.refused: Sequence[Refused] = tuple(self._refused)
 
     def _walk(self, folder: Path, prefix: str, inside: Path | None, above: frozenset[Path]) -> Iterator[str]:
         with os.scandir(folder) as found:

@@ -37,7 +37,7 @@ class Rows:
     ) -> None:
         self.name = name
         self.where = where
-        self.refused = tuple(refused)
+        self.refused: Sequence[Refused] = tuple(refused)
         self._rows = list(rows) if ordered else sorted(rows, key=lambda row: path_key(row.key))
         seen: set[str] = set()
         for row in self._rows:

@@ -14,7 +14,7 @@ from typing import Any
 from manifests.errors import UsageError
 
 from .annotation_file import annotation
-from .entries import Ask, Entry, Found
+from .entries import Ask, Entry, Found, Value
 from .tree import absent, by_file_name, parse_json
 
 SPLIT = "test"
@@ -88,7 +88,7 @@ def _entries(ask: Ask, rows: list[tuple[str, list[str]]], where: str) -> Iterato
     at_of = {} if ask.files is None else by_file_name(ask.files)
     missing = []
     for name, (_, texts) in zip(names, rows, strict=True):
-        extra = {"caption": texts, "split": SPLIT}
+        extra: dict[str, Value] = {"caption": texts, "split": SPLIT}
         if ask.files is None:
             yield Entry(name, None, {}, extra)
         elif (at := at_of.get(name)) is None:

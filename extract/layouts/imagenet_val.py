@@ -74,11 +74,11 @@ def _listed(ask: Ask) -> Iterator[Found]:
             yield Entry(name, None, row.keys, row.extra, listed_as=name.rsplit("/", 1)[-1])
         return
     data, where = annotation(ask, "filename_label.csv", IMAGENET_X)
-    for line, row in enumerate(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")), 2):
-        name, label = row.get("file_name"), row.get("label")
-        if not name or label is None:
-            raise UsageError(f"{where} line {line}: expected the columns file_name,label, got {row}.")
-        yield Entry(name, None, {"class_index": label.strip()}, listed_as=name)
+    for line, said in enumerate(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")), 2):
+        official, label = said.get("file_name"), said.get("label")
+        if not official or label is None:
+            raise UsageError(f"{where} line {line}: expected the columns file_name,label, got {said}.")
+        yield Entry(official, None, {"class_index": label.strip()}, listed_as=official)
 
 
 def fits_wnid(ask: Ask) -> bool:

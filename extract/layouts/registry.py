@@ -65,7 +65,7 @@ LAYOUTS: Mapping[str, Layout] = {
         "ILSVRC2012_val_*.JPEG in one folder, with --labels", imagenet_val.read_imagenet_flat, imagenet_val.fits_flat
     ),
     "imagenet-v2-folders": Layout("<0..999>/<file>", wnid_folders.read_imagenet_v2, wnid_folders.fits_v2),
-    "wnid-folders": Layout("<wnid>/<file>", wnid_folders.read_wnid_folders, wnid_folders.fits_wnid),
+    "wnid-folders": Layout("<wnid>/<file>", wnid_folders.read_wnid_folders, imagenet_val.fits_wnid),
     "objectnet": Layout("images/<folder>/<file> and mappings/*.json", read_objectnet),
     "vid-robust": Layout("val/<video>/<frame>.JPEG and metadata/*.json", read_vid_robust),
     "cue-conflict-mvh": Layout(

@@ -13,7 +13,7 @@ from extract.containers.protocol import Container
 from manifests.errors import UsageError
 
 from .annotation_file import annotation
-from .entries import Ask, Entry, Found, natural_key
+from .entries import Ask, Entry, Found, Value, natural_key
 from .pairs import Pairs
 from .tree import absent, below, files_of, positions
 
@@ -50,7 +50,7 @@ def read_scannet(ask: Ask) -> Iterator[Found]:
         frame = int(file.split(".")[0])
         if scene not in intrinsics:
             raise UsageError(f"{where} has no intrinsics of {scene}.")
-        extra = {
+        extra: dict[str, Value] = {
             "scene": scene,
             "frame": frame,
             "intrinsics": _numbers(intrinsics[scene], (3, 3), f"{where}: {scene}"),

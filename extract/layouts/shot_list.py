@@ -15,7 +15,7 @@ from .annotation_file import annotation
 from .entries import Ask, Entry, Found
 from .imagenet_val import WNID
 from .labels_file import parse_labels
-from .tree import absent, by_file_name, images, parent
+from .tree import absent, by_file_name, parent
 
 SHOTS = 16
 SEED = 1
@@ -142,8 +142,3 @@ def draw_smallest(names: Sequence[str], count: int) -> list[str]:
         )
     chosen = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:count]
     return sorted(chosen)
-
-
-def has_images(ask: Ask) -> bool:
-    """Whether there is a training set or a list."""
-    return ask.annotations is not None or (ask.files is not None and any(True for _ in images(ask.files)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from manifests.errors import UsageError
 
-from .entries import Ask, Entry, Found, natural_key
+from .entries import Ask, Entry, Found, Value, natural_key
 from .pairs import Pairs
 from .tree import absent, below, files_of, positions, read_json
 
@@ -50,7 +50,7 @@ def read_spair(ask: Ask) -> Iterator[Found]:
         if said is None:
             raise UsageError(f"{files.where}/{prefix}{note} is missing; it holds the keypoints of {sample}.")
         shown = {name: point for name, point in said["kps"].items() if point is not None}
-        extra = {
+        extra: dict[str, Value] = {
             "category": folder,
             "keypoints": json.dumps(shown, sort_keys=True, separators=(",", ":")),
             "bounding_box": [int(value) for value in said["bndbox"]],

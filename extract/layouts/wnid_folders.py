@@ -75,11 +75,6 @@ def read_imagenet_v2(ask: Ask) -> Iterator[Found]:
         yield Entry(key, files.place(at), keys.setdefault(folder, {"class_index": folder}))
 
 
-def fits_wnid(ask: Ask) -> bool:
-    """Whether images lie in folders that are called as WordNet ids are."""
-    return ask.files is not None and all(WNID.fullmatch(parent(key)) for key in some_images(ask.files))
-
-
 def fits_v2(ask: Ask) -> bool:
     """Whether images lie in folders that are called as class indices are."""
     return ask.files is not None and all(parent(key).isdigit() for key in some_images(ask.files))

@@ -17,7 +17,8 @@ from cache.store import Store
 from tests.extract.command_line import cache, extract, finish, start
 from tests.extract.pictures import draw
 
-MODEL = ("--model", "timm:test_resnet", "--weights", "random:0", "--kinds", "logits,embeddings,patches")
+MODEL = ("--model", "timm:test_resnet", "--weights", "random:0", "--image-size", 64)
+KINDS = ("--kinds", "logits,embeddings,patches")
 PACK = 16
 
 
@@ -34,6 +35,7 @@ class Extractor:
         command = (
             "run",
             *MODEL,
+            *KINDS,
             "--dataset",
             "photos",
             "--batch-size",
@@ -127,7 +129,7 @@ def survive(kills: int, units: int, tmp_path: Path, longest: float) -> int:
     assert len(segments(store)) >= units * 3
     images = Store(store).view("photos")["image_id"].to_list()
     assert np.isfinite(Store(store).rows("logits", "timm:test_resnet", images)).all()
-    again = extract(store, "run", *MODEL, "--dataset", "photos", "--json")
+    again = extract(store, "run", *MODEL, *KINDS, "--dataset", "photos", "--json")
     assert (again.code, again.json["units"]) == (0, 0)
     return in_hand
 
