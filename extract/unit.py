@@ -79,7 +79,9 @@ def read_item(store: Store, sources: Sources, item: str) -> tuple[bytes | None, 
         except NotThereError as error:
             problems.append(("changed", f"{name} changed since it was indexed: {error}"))
             continue
-        except OSError as error:
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+            # Other errors (a failing disk, a lost mount) say nothing of the image and stop the unit: a status that
+            # is committed would stay although the next attempt could read the file.
             problems.append(("missing", f"{name}: {error.strerror or error}"))
             continue
         if image_id(data) == item:

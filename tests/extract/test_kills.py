@@ -18,7 +18,7 @@ from tests.extract.command_line import cache, extract, finish, start
 from tests.extract.pictures import draw
 
 MODEL = ("--model", "timm:test_resnet", "--weights", "random:0", "--image-size", 64)
-KINDS = ("--kinds", "logits,embeddings,patches")
+ASKED = (*MODEL, "--dataset", "photos", "--kinds", "logits,embeddings,patches")
 PACK = 16
 
 
@@ -32,20 +32,7 @@ class Extractor:
 
     def __post_init__(self) -> None:
         # One thread and one batch size for all, so that the numbers of all are equal bit by bit.
-        command = (
-            "run",
-            *MODEL,
-            *KINDS,
-            "--dataset",
-            "photos",
-            "--batch-size",
-            PACK,
-            "--workers",
-            0,
-            "-v",
-            "--store",
-            self.store,
-        )
+        command = ("run", *ASKED, "--batch-size", PACK, "--workers", 0, "-v", "--store", self.store)
         with self.log.open("w") as err:
             self.process = start("extract", *command, stderr=err)
 
@@ -129,7 +116,7 @@ def survive(kills: int, units: int, tmp_path: Path, longest: float) -> int:
     assert len(segments(store)) >= units * 3
     images = Store(store).view("photos")["image_id"].to_list()
     assert np.isfinite(Store(store).rows("logits", "timm:test_resnet", images)).all()
-    again = extract(store, "run", *MODEL, *KINDS, "--dataset", "photos", "--json")
+    again = extract(store, "run", *ASKED, "--json")
     assert (again.code, again.json["units"]) == (0, 0)
     return in_hand
 
