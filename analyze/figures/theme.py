@@ -122,6 +122,17 @@ def known_group(group: str | None) -> str:
     return group if group is not None and group in GROUPS else "other"
 
 
+def known_source(source: str | None) -> str:
+    """The training source that shapes a model: its own if it has a symbol, else ``other web``.
+
+    Examples
+    --------
+    >>> known_source("LAION"), known_source("YFCC"), known_source(None)
+    ('LAION', 'other web', 'other web')
+    """
+    return source if source is not None and source in SHAPES else "other web"
+
+
 def screen_config() -> dict[str, Any]:
     """Vega-Lite config of the page: light colours, which the page turns into CSS variables."""
     return _config(SCREEN, grid=SURFACES.grid.light)

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 Unit = Literal["rate", "number", "count"]
 
-PLAIN_METRICS: Final = frozenset({"nll", "brier", "temperature", "error_ratio"})
+PLAIN_METRICS: Final = frozenset({"nll", "brier", "temperature", "error_ratio", "error_consistency"})
 """Metrics that are no rates: written as they are. Every other metric is a fraction, written in per cent."""
 
 TITLES: Final = {
@@ -24,6 +24,14 @@ TITLES: Final = {
     "auroc": "AUROC",
     "fpr_at_95": "false positive rate at 95 % recall",
     "shape_bias": "shape bias",
+    "cue_coverage": "decisions for shape or texture",
+    "error_consistency": "error consistency (kappa)",
+    "error_ratio": "error ratio",
+    "factor_gap": "accuracy minus overall accuracy",
+    "worst_factor": "accuracy on the worst factor",
+    "worst_100_classes": "accuracy on the 100 worst classes",
+    "misclassification_auroc": "AUROC of right against wrong answers",
+    "aurc": "area under the risk-coverage curve",
 }
 
 
