@@ -6,7 +6,6 @@ are an error.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ import altair as alt
 import polars as pl
 
 from .layout import columns
+from .legend import group_legend
 from .rows import check_rows, check_table, inline
 from .theme import (
     GROUPS,
@@ -187,7 +187,11 @@ def _panel(index: int, dataset: str, width: int, look: _Drawing) -> alt.LayerCha
     dots = (
         base.transform_filter("isValid(datum.value)")
         .mark_point(filled=True, opacity=1, size=size.dot)
-        .encode(x=x, color=alt.Color("group:N", scale=shades, legend=_legend(look)), tooltip=_tooltip(look.metric))
+        .encode(
+            x=x,
+            color=alt.Color("group:N", scale=shades, legend=group_legend(look.groups, look.medium)),
+            tooltip=_tooltip(look.metric),
+        )
     )
     absent = (
         base.transform_filter("!isValid(datum.value)")
@@ -213,14 +217,6 @@ def _axis(look: _Drawing) -> alt.Axis:
     if unit(look.metric) == "number":
         return alt.Axis(title=title, tickCount=5, labelOverlap=True)
     return alt.Axis(title=title, tickCount=5, labelExpr="format(100*datum.value, '.3~g')", labelOverlap=True)
-
-
-def _legend(look: _Drawing) -> alt.Legend | None:
-    # The page writes its own legend, in HTML; one group needs none.
-    if look.medium != "paper" or len(look.groups) < 2:
-        return None
-    words = {group: GROUPS[group].label for group in look.groups}
-    return alt.Legend(title=None, symbolType="circle", symbolOpacity=1, labelExpr=f"{json.dumps(words)}[datum.label]")
 
 
 def _tooltip(metric: str) -> list[alt.Tooltip]:

@@ -5,7 +5,6 @@ Draws the bins that it is given; it computes no bin, no interval and no calibrat
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +12,7 @@ import altair as alt
 import polars as pl
 
 from .layout import columns
+from .legend import group_legend
 from .rows import check_table, inline, refuse_null
 from .theme import (
     GROUPS,
@@ -162,7 +162,7 @@ def _panel(bins: pl.DataFrame, look: _Drawing) -> alt.LayerChart:
     x = alt.X("mean_confidence:Q").scale(domain=DOMAIN, nice=False).axis(_axis(look, "confidence, %"))
     y = alt.Y("accuracy:Q").scale(domain=DOMAIN, nice=False).axis(_axis(look, "accuracy, %"))
     shades = alt.Scale(domain=look.groups, range=[GROUPS[group].shade.light for group in look.groups])
-    legend = _legend(look)
+    legend = group_legend(look.groups, look.medium)
     area = [6, 55] if look.medium == "paper" else [12, 170]
     few = alt.when("datum.few")
     chart = alt.Chart()
@@ -216,14 +216,6 @@ def _axis(look: _Drawing, title: str) -> alt.Axis:
         minExtent=extent,
         maxExtent=extent,
     )
-
-
-def _legend(look: _Drawing) -> alt.Legend | None:
-    # The page writes its own legend, in HTML; one group needs none.
-    if look.medium != "paper" or len(look.groups) < 2:
-        return None
-    words = {group: GROUPS[group].label for group in look.groups}
-    return alt.Legend(title=None, symbolType="circle", symbolOpacity=1, labelExpr=f"{json.dumps(words)}[datum.label]")
 
 
 def _tooltip() -> list[alt.Tooltip]:

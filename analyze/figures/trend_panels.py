@@ -5,7 +5,6 @@ Draws the points, lines and bands that it is given; it fits no line and transfor
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +13,7 @@ import altair as alt
 import polars as pl
 
 from .layout import columns
+from .legend import group_legend, plain_legend
 from .rows import check_table, inline, refuse_null
 from .scales import PROBIT_LABEL, RATE_LABEL, Scale, domain, probit_ticks
 from .theme import (
@@ -197,6 +197,7 @@ def _panel(index: int, panel: Panel, marks: pl.DataFrame, look: _Drawing) -> alt
     x = alt.X("zx:Q").scale(domain=x_domain, nice=False).axis(_axis(panel.x_title, panel.x_scale, x_domain, look.width))
     y = alt.Y("zy:Q").scale(domain=y_domain, nice=False).axis(_axis(panel.y_title, panel.y_scale, y_domain, height))
     shades = alt.Scale(domain=look.groups, range=[GROUPS[group].shade.light for group in look.groups])
+    legend = group_legend(look.groups, look.medium)
     paper = look.medium == "paper"
     # One filter for all layers: a group that is switched off loses its points, its line and its band.
     shown = alt.Chart().transform_filter("indexof(off, datum.group) < 0")
@@ -208,7 +209,7 @@ def _panel(index: int, panel: Panel, marks: pl.DataFrame, look: _Drawing) -> alt
     layers += [
         lines.transform_filter("isValid(datum.band_lo) && datum.part == 'fit'")
         .mark_area(opacity=0.18, clip=True)
-        .encode(x=x, y=alt.Y("band_lo:Q"), y2="band_hi:Q", fill=alt.Fill("group:N", scale=shades, legend=None)),
+        .encode(x=x, y=alt.Y("band_lo:Q"), y2="band_hi:Q", fill=alt.Fill("group:N", scale=shades, legend=legend)),
         _points(points, x, y, shades, look),
         lines.transform_filter("datum.part == 'fit'")
         .mark_line(strokeWidth=size.line, clip=True)
@@ -241,7 +242,9 @@ def _points(base: alt.Chart, x: alt.X, y: alt.Y, shades: alt.Scale, look: _Drawi
     marks: alt.Chart = base.mark_point(strokeWidth=1, clip=True).encode(
         x=x,
         y=y,
-        fill=clipped.then(alt.value("transparent")).otherwise("group:N", scale=shades, legend=_legend(look)),
+        fill=clipped.then(alt.value("transparent")).otherwise(
+            "group:N", scale=shades, legend=group_legend(look.groups, look.medium)
+        ),
         stroke=clipped.then("group:N", scale=shades, legend=None).otherwise(alt.value("transparent")),
         opacity=dimmed.then(alt.value(0.6)).otherwise(alt.value(0.08)),
         size=alt.Size("size:Q", scale=alt.Scale(type="sqrt", domain=[1, 2000], range=area, clamp=True), legend=None),
@@ -250,7 +253,7 @@ def _points(base: alt.Chart, x: alt.X, y: alt.Y, shades: alt.Scale, look: _Drawi
     if look.small or len(look.sources) < 2:
         return marks
     shapes = alt.Scale(domain=look.sources, range=[SHAPES[source] for source in look.sources])
-    legend = alt.Legend(title=None) if paper else None
+    legend = plain_legend(look.sources, look.medium)
     shaped: alt.Chart = marks.encode(shape=alt.Shape("source:N", scale=shapes, legend=legend))
     return shaped
 
@@ -274,14 +277,6 @@ def _axis(title: str, scale: Scale, ends: list[float], length: int) -> alt.Axis:
     if scale == "rate":
         return alt.Axis(title=words, tickCount=5, labelExpr=RATE_LABEL)
     return alt.Axis(title=words, tickCount=5)
-
-
-def _legend(look: _Drawing) -> alt.Legend | None:
-    # The page writes its own legend, in HTML; one group needs none.
-    if look.medium != "paper" or len(look.groups) < 2:
-        return None
-    words = {group: GROUPS[group].label for group in look.groups}
-    return alt.Legend(title=None, symbolType="circle", symbolOpacity=1, labelExpr=f"{json.dumps(words)}[datum.label]")
 
 
 def _tooltip() -> list[alt.Tooltip]:

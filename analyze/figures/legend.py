@@ -1,0 +1,30 @@
+"""Legends of printed figures; the page writes its own, in HTML.
+
+A legend has to stand in every layer that uses the channel: one layer without it takes it from all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import altair as alt
+
+from .theme import GROUPS, SURFACES, Medium
+
+
+def group_legend(groups: Sequence[str], medium: Medium) -> alt.Legend | None:
+    """The groups of a figure in words; None on a page, and where one group alone needs none."""
+    if medium != "paper" or len(groups) < 2:
+        return None
+    words = {group: GROUPS[group].label for group in groups}
+    return alt.Legend(title=None, symbolType="circle", symbolOpacity=1, labelExpr=f"{json.dumps(words)}[datum.label]")
+
+
+def plain_legend(values: Sequence[str], medium: Medium) -> alt.Legend | None:
+    """Values that say what they are: training sources, kinds of encoder."""
+    if medium != "paper" or len(values) < 2:
+        return None
+    # Coloured here: where a mark's own fill comes from the data, its symbol would be drawn without any.
+    grey = SURFACES.second.light
+    return alt.Legend(title=None, symbolOpacity=1, symbolFillColor=grey, symbolStrokeColor=grey)
