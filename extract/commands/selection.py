@@ -1,0 +1,81 @@
+"""The options that say which models, datasets and kinds a command is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from manifests.errors import UsageError
+
+if TYPE_CHECKING:
+    from cache.store import Store
+    from extract.blocks import Block
+    from manifests.catalogue import Catalogue
+
+Names = list[str] | None
+
+
+def many(help: str = "") -> Parameter:
+    """Return an option that repeats."""
+    return Parameter(negative="", consume_multiple=False, help=help)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which work is meant."""
+
+    model: Annotated[
+        Names,
+        many(
+            "Ids, globs, timm:<arch>, open_clip:<arch>/<tag>, hf-hub:ORG/NAME, local-dir:DIR, FILE.py:OBJECT, or a "
+            "backbone that an installed package announces."
+        ),
+    ] = None
+    dataset: Annotated[Names, many("Indexed datasets; none means all.")] = None
+    kinds: Annotated[
+        Names,
+        many(
+            "logits, embeddings, patches; text or heads alone: prompts of a zero-shot model, no image is read. None "
+            "means what the model's metrics need."
+        ),
+    ] = None
+    prompts: Annotated[
+        Names,
+        many("Prompt sets of zero-shot models: ids, globs, a .toml or .json file, or NAME=FILE; none means openai-80."),
+    ] = None
+    study: Annotated[str, Parameter(help="Everything that a study names; the other options limit it.")] = ""
+
+    def blocks(self, store: Store, catalogue: Catalogue) -> list[Block]:
+        """Return what was named; a study has several blocks, and the other options limit them.
+
+        Raises
+        ------
+        UsageError
+            When there is no such study, or it does not hold what was named.
+        """
+        from extract.obtainable import obtainable_blocks
+        from extract.study_blocks import study_blocks
+        from manifests.selection import split_patterns
+
+        kinds = split_patterns(self.kinds) if self.kinds else ()
+        if not self.study:
+            return [(self.model or (), self.dataset or (), kinds, self.prompts or ())]
+        if self.study not in catalogue.studies:
+            raise UsageError(f"no study {self.study!r}; the manifests have {', '.join(catalogue.studies)}.")
+        blocks = study_blocks(
+            catalogue.studies[self.study],
+            catalogue.models,
+            {*store.datasets(), *catalogue.datasets},
+            catalogue.prompts,
+            only_models=self.model or (),
+            only_datasets=self.dataset or (),
+            only_kinds=kinds,
+            only_prompts=self.prompts or (),
+        )
+        return blocks if self.model else obtainable_blocks(blocks, catalogue.models, self.study)
+
+
+DEFAULT_SELECTION = Selection()

@@ -1,0 +1,1 @@
+"""Checkpoints of other projects as plain files of tensors: one module a format."""
