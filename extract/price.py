@@ -6,11 +6,11 @@ Works without torch as far as the store's own requests tell, and says so.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cache.bindings import bindings
+from cache.bindings import asked_pairs, bindings
 from cache.layout import IMAGE_KINDS, is_run
 from cache.reader import Reader, State
 from cache.reading import read_document
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from .plan import Plan
     from .resolve import Choice
 
-Block = tuple[list[str], list[str], list[str], list[str]]
-PlanBlocks = Callable[[Store, Catalogue, list[Block], "Choice"], "Plan"]
+Block = tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[str]]
+PlanBlocks = Callable[[Store, Catalogue, Sequence[Block], "Choice"], "Plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +100,17 @@ def price(
     try:
         import torch  # noqa: F401
     except ImportError:
-        items = [
+        # Blocks of a study may name a model and a dataset twice.
+        items = dict.fromkeys(
             item for models, datasets, kinds, _ in blocks for item in _from_requests(store, models, datasets, kinds)
-        ]
+        )
         return Price(
             tuple(items),
             ("torch is not installed here: this plan knows only the models that the store was asked for already.",),
             sum(item.units for item in items),
             sum(item.computed for item in items),
         )
-    plan = plan_blocks(store, catalogue, list(blocks), choice)
+    plan = plan_blocks(store, catalogue, blocks, choice)
     items = [
         Item(
             model=work.candidate.name,
@@ -139,14 +140,15 @@ def price(
 
 
 def _from_requests(store: Store, models: Sequence[str], datasets: Sequence[str], kinds: Sequence[str]) -> list[Item]:
-    bound = {binding.model for binding in bindings(store)}
-    patterns = [name for name in split_patterns(models) if is_glob(name) or name in bound] if models else []
-    if models and not patterns:
-        # No pattern would mean every model.
+    bound = asked_pairs(store)
+    some_models = _asked_for(models, {model for model, _ in bound})
+    some_datasets = _asked_for(datasets, {dataset for _, dataset in bound})
+    # No pattern would mean everything.
+    if (models and not some_models) or (datasets and not some_datasets):
         return []
     reader = Reader(store)
     items = []
-    for binding in bindings(store, patterns, datasets):
+    for binding in bindings(store, some_models, some_datasets):
         space, view = store.space(binding.label), store.version(binding.dataset)
         wanted = tuple(kind for kind in (kinds or binding.kinds) if kind in IMAGE_KINDS)
         packs = reader.needed_packs(view)
@@ -158,6 +160,11 @@ def _from_requests(store: Store, models: Sequence[str], datasets: Sequence[str],
         needed = view.table["image_id"].n_unique()
         items.append(Item(binding.model, view.reference, space.label, wanted, len(todo), needed, computed, None, None))
     return items
+
+
+def _asked_for(patterns: Sequence[str], known: Collection[str]) -> list[str]:
+    """Return the patterns that mean something that the store was asked for; a glob that means nothing is told."""
+    return [name for name in split_patterns(patterns) if is_glob(name) or name in known] if patterns else []
 
 
 def measured_speed(store: Store) -> dict[str, float]:

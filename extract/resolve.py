@@ -1,13 +1,14 @@
 """From what the user typed after `--model` to models that can describe themselves.
 
-Manifest ids, globs over them, and ad hoc `timm:<arch>` or `open_clip:<arch>/<tag>`. Nothing is constructed here.
+Manifest ids, globs over them, and ad hoc: `timm:<arch>`, `open_clip:<arch>/<tag>`, saved models by `hf-hub:` or
+`local-dir:`, a backbone of the user's own. Nothing is constructed here.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,27 @@ from manifests.errors import UsageError
 from manifests.schema import Model
 from manifests.selection import is_glob, matching, no_match, split_patterns
 
+from .backbones.geometry import NATIVE, Geometry
 from .backbones.protocol import Backbone
 from .classes import class_list
+from .obtainable import obtainable
 from .plan import Candidate
-from .weights import Memo
+from .saved_models import SCHEMES, library_of
+from .third_party import announced, is_file, open_backbone
+from .weights import Memo, WeightsSource
 
 log = logging.getLogger("assay")
 
 _USUAL = "imagenet-1k"
 
 AD_HOC = ("timm:", "open_clip:")
+THIRD_PARTY = "third-party"
+
+BY_HAND = "by-hand:"
+"""Before the recipe of weights that no library brings."""
+
+_REPOSITORY = "hub-file:"
+_SOURCES = ("hub", "hub-file", "package", "random", "hf-hub")
 
 # Facts that describe a model in tables; how to load it is the space's business.
 _FACTS = (
@@ -59,6 +71,12 @@ class Choice:
     interpolation: str = ""
     dtype: str = "float32"
     offline: bool = False
+    geometry: Geometry = NATIVE
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that are meant where none are named: another geometry is there for its patches."""
+        return ("patches",) if self.geometry.variant else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +103,23 @@ def named_models(catalogue: Catalogue, patterns: Sequence[str], choice: Choice) 
         raise UsageError("--model is missing; `assay-extract list models` shows what there is.")
     found: dict[str, Named] = {}
     for pattern in split_patterns(patterns):
+        if pattern.startswith(SCHEMES):
+            pattern = f"{library_of(pattern, offline=choice.offline)}:{pattern}"
         if pattern.startswith(AD_HOC):
             found[pattern] = _ad_hoc(pattern, choice)
+            continue
+        if is_file(pattern) or (pattern not in catalogue.models and pattern in announced()):
+            found[pattern] = _third_party(pattern, choice)
             continue
         names = (pattern,) if pattern in catalogue.models else ()
         names = names or (matching(catalogue.models, pattern) if is_glob(pattern) else ())
         if not names:
-            raise UsageError(f"{no_match(catalogue.models, pattern, 'models')}; timm:<arch> and open_clip:<arch>/<tag> "
-                             "are taken as they are")  # fmt: skip
+            raise UsageError(
+                f"{no_match(catalogue.models, pattern, 'models')}; timm:<arch> and open_clip:<arch>/<tag> are taken as "
+                "they are, and so are hf-hub:ORG/NAME, local-dir:DIR and FILE.py:OBJECT"
+            )
+        if pattern not in catalogue.models:
+            names = obtainable(names, catalogue.models, pattern)
         found.update({name: _from_manifest(catalogue.models[name], choice) for name in names})
     if len(found) > 1 and (choice.weights or choice.name or choice.classes is not None):
         raise UsageError(
@@ -106,10 +133,17 @@ def _from_manifest(model: Model, choice: Choice) -> Named:
     arch = model.load_as_arch or model.arch
     if model.package:
         weights = f"package:{model.package}:{model.package_file}"
-    else:
+    elif model.hub and model.obtain in ("hub", "gated"):
+        weights = f"{_REPOSITORY}{model.hub}:{model.hub_file}"
+    elif model.pretrained:
         weights = f"hub:{model.pretrained}"
-    if model.pretrained:
-        arch = f"{arch}{'.' if model.library == 'timm' else '/'}{model.pretrained}"
+    else:
+        weights = f"{BY_HAND}{model.recipe}"
+    if tag := model.pretrained or model.preprocess_as:
+        arch = f"{arch}{'.' if model.library == 'timm' else '/'}{tag}"
+    if choice.weights and Path(choice.weights).is_dir():
+        # A folder as the library saves one brings its own configuration.
+        arch, weights, choice = f"local-dir:{choice.weights}", "hub:", dataclasses.replace(choice, weights="")
     return Named(
         name=choice.name or model.id,
         library=model.library,
@@ -140,8 +174,21 @@ def _ad_hoc(pattern: str, choice: Choice) -> Named:
     )
 
 
-def candidate(catalogue: Catalogue, named: Named, choice: Choice, memo: Memo) -> Candidate:
+def _third_party(pattern: str, choice: Choice) -> Named:
+    # A folder's path says nothing on another machine.
+    name = choice.name or (Path(pattern).name if is_file(pattern) else pattern)
+    return Named(name, THIRD_PARTY, pattern, choice.weights, {"group": choice.group or "other"}, "")
+
+
+def candidate(
+    catalogue: Catalogue, named: Named, choice: Choice, memo: Memo, pixel_step: Mapping[str, Any] | None = None
+) -> Candidate:
     """Ask a library to describe a model.
+
+    Parameters
+    ----------
+    pixel_step
+        What a dataset does to its pixels first; it makes another space of the same model.
 
     Raises
     ------
@@ -151,7 +198,7 @@ def candidate(catalogue: Catalogue, named: Named, choice: Choice, memo: Memo) ->
     classes = choice.classes
     if classes is None and named.label_space:
         classes = class_list(catalogue.labels[named.label_space])
-    backbone = _backbone(named, choice, classes, memo)
+    backbone = _backbone(named, choice, classes, memo, pixel_step)
     count = backbone.class_count()
     if classes is None and count == len(catalogue.labels[_USUAL].keys):
         # An ad hoc classifier of this width is taken for what such checkpoints are; --classes says otherwise.
@@ -167,44 +214,85 @@ def candidate(catalogue: Catalogue, named: Named, choice: Choice, memo: Memo) ->
     return Candidate(named.name, named.facts, backbone, classes if count else None, provenance)
 
 
-def _backbone(named: Named, choice: Choice, classes: ClassList | None, memo: Memo) -> Backbone:
+def _backbone(
+    named: Named, choice: Choice, classes: ClassList | None, memo: Memo, pixel_step: Mapping[str, Any] | None
+) -> Backbone:
+    source = weights_source(named)
     if named.library == "timm":
         from .backbones.timm_backbone import TimmBackbone
 
         return TimmBackbone(
             named.arch,
-            _source(named.weights),
+            source,
             num_classes=None if classes is None else len(classes.keys),
             image_size=choice.image_size,
             interpolation=choice.interpolation or None,
             dtype=choice.dtype,
             memo=memo,
             offline=choice.offline,
+            pixel_step=pixel_step,
+            geometry=choice.geometry,
         )
     if named.library == "open_clip":
         from .backbones.open_clip_backbone import OpenClipBackbone
 
         return OpenClipBackbone(
             named.arch,
-            _source(named.weights),
+            source,
             image_size=choice.image_size,
             interpolation=choice.interpolation or None,
             dtype=choice.dtype,
             memo=memo,
             offline=choice.offline,
+            pixel_step=pixel_step,
+            geometry=choice.geometry,
         )
+    if named.library == THIRD_PARTY:
+        asked = {
+            "weights": named.weights,
+            "num_classes": None if classes is None else len(classes.keys),
+            "image_size": choice.image_size,
+            "interpolation": choice.interpolation,
+            "dtype": "" if choice.dtype == "float32" else choice.dtype,
+            "pixel_step": pixel_step,
+        }
+        return open_backbone(named.arch, {key: value for key, value in asked.items() if value}, choice.geometry)
     raise UsageError(f"{named.name}: no backbone for library {named.library!r} yet; expected timm or open_clip")
 
 
-def _source(weights: str) -> Any:
-    from .weights import LibraryWeights, PackageWeights, parse_weights
+def weights_source(named: Named) -> WeightsSource:
+    """Return where the weights of a model are.
 
+    Raises
+    ------
+    UsageError
+        When no library brings them, with the manifest's words on how to get them.
+    """
+    from .weights import HubWeights, LibraryWeights, PackageWeights, parse_weights
+
+    weights = named.weights
+    if weights.startswith(BY_HAND):
+        recipe = weights.removeprefix(BY_HAND)
+        raise UsageError(f"no library brings the weights of {named.name}. {recipe or 'Give --weights FILE.'}")
     if weights.startswith("package:"):
         _, distribution, pattern = weights.split(":")
         return PackageWeights(distribution, pattern)
+    if weights.startswith(_REPOSITORY):
+        _, repository, file = weights.split(":")
+        return HubWeights(repository, (file,) if file else _usual_files(named.library))
     return LibraryWeights() if weights.startswith("hub:") else parse_weights(weights)
 
 
+def _usual_files(library: str) -> tuple[str, ...]:
+    if library == "timm":
+        from .backbones.timm_config import HUB_FILES
+    else:
+        from .backbones.open_clip_config import HUB_FILES
+    return HUB_FILES
+
+
 def _shown_weights(weights: str) -> str:
+    if not weights:
+        return "the backbone's own"
     # A path of this machine says nothing elsewhere; the bytes are named by their sha256 in the space.
-    return weights if weights.split(":")[0] in ("hub", "package", "random", "hf-hub") else f"file {Path(weights).name}"
+    return weights if weights.split(":")[0] in _SOURCES else f"file {Path(weights).name}"

@@ -51,8 +51,8 @@ def rows(
     Examples
     --------
     >>> from manifests.catalogue import load
-    >>> [row["id"] for row in rows(load(), "models", group=["standard"], source=["ImageNet"])][-1]
-    'tf_efficientnet_lite2.pypi'
+    >>> len(rows(load(), "models", group=["standard"], study=["closer-look"]))
+    74
     """
     if what not in FOLDERS:
         raise UsageError(f"expected one of {', '.join(FOLDERS)} to list, got {what!r}")

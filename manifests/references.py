@@ -19,11 +19,15 @@ Shown = Callable[[str, str], str]
 
 
 def model_problems(models: Mapping[str, Model], ids: Ids, shown: Shown) -> Iterator[Problem]:
-    """Check label_space and duplicate_of of every model."""
+    """Check label_space, derived_from and duplicate_of of every model."""
     for model in models.values():
         file = shown("models", model.id)
         if model.label_space and model.label_space not in ids["labels"]:
             yield Problem(file, "label_space", no_match(ids["labels"], model.label_space, "labels"))
+        if model.derived_from and model.derived_from not in ids["models"]:
+            yield Problem(file, "derived_from", no_match(ids["models"], model.derived_from, "models"))
+        elif model.derived_from == model.id:
+            yield Problem(file, "derived_from", "a model cannot be made of itself")
         original = model.duplicate_of
         if original and original not in ids["models"]:
             yield Problem(file, "duplicate_of", no_match(ids["models"], original, "models"))
@@ -80,9 +84,13 @@ def dataset_problems(datasets: Mapping[str, Dataset], ids: Ids, shown: Shown) ->
 
 
 def study_problems(studies: Mapping[str, Study], ids: Ids, shown: Shown) -> Iterator[Problem]:
-    """Check the patterns of every block of every study."""
+    """Check the patterns of every block of every study, and the ids of its other readings."""
     for study in studies.values():
         file = shown("studies", study.id)
+        for name, models in study.readings.items():
+            for model in models:
+                if model not in ids["models"]:
+                    yield Problem(file, f"readings.{name}", no_match(ids["models"], model, "models"))
         for number, block in enumerate(study.blocks):
             for key, message in _block_problems(block, ids):
                 yield Problem(file, f"blocks.{number}.{key}", message)
@@ -103,5 +111,5 @@ def _block_problems(block: Block, ids: Ids) -> Iterator[tuple[str, str]]:
                     check_id(name)
                 except ValueError as error:
                     yield key, str(error)
-            elif not matching(ids[key], name):
+            elif name not in ids[key] and not (is_glob(name) and matching(ids[key], name)):
                 yield key, no_match(ids[key], name, key)

@@ -5,6 +5,8 @@ Knows patterns, not the entries that they match.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import field
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -19,6 +21,8 @@ class Block:
 
     Attributes
     ----------
+    title
+        What the block is for, in a few words; "" if that is plain.
     models
         Ids or globs of models; each matches at least one manifest.
     datasets
@@ -29,13 +33,18 @@ class Block:
         Ids or globs of prompt sets, for zero-shot models.
     detectors
         Names of out-of-distribution scores.
+    in_fits
+        Whether lines, correlations and group means take these models in; False for models that are shown beside. A
+        model that several blocks name is in the fits if any of them says so.
     """
 
+    title: str = ""
     models: Texts
     datasets: Texts
     kinds: Annotated[tuple[Kind, ...], AfterValidator(not_empty)]
     prompts: tuple[Text, ...] = ()
     detectors: tuple[Text, ...] = ()
+    in_fits: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
@@ -50,6 +59,8 @@ class Study:
         Citation without address; "" for a study of the project's own.
     blocks
         The rectangles.
+    readings
+        Other accepted readings of a list that the paper does not print: name -> all ids of models.
     notes
         What is left out and why.
     """
@@ -58,4 +69,5 @@ class Study:
     title: Text
     paper: str = ""
     blocks: Annotated[tuple[Block, ...], AfterValidator(not_empty)]
+    readings: Mapping[str, Texts] = field(default_factory=dict, hash=False)
     notes: str = ""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-Library: TypeAlias = Literal["timm", "open_clip"]
+Library: TypeAlias = Literal["timm", "open_clip", "prismatic"]
 Group: TypeAlias = Literal["zero-shot-clip", "clip-ft", "standard", "more-data", "contrastive", "mae", "vlm", "other"]
 Obtain: TypeAlias = Literal["hub", "gated", "user-made", "separate-env", "package"]
 Role: TypeAlias = Literal["id", "ood", "generic"]
@@ -88,5 +88,7 @@ Text: TypeAlias = Annotated[str, Field(min_length=1)]
 Count: TypeAlias = Annotated[int, Field(strict=True, ge=1)]
 Texts: TypeAlias = Annotated[tuple[Text, ...], AfterValidator(not_empty)]
 Millions: TypeAlias = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Fraction: TypeAlias = Annotated[float, Field(strict=True, ge=0, le=1)]
+Channels: TypeAlias = tuple[Fraction, Fraction, Fraction]
 
 CLOSED = ConfigDict(extra="forbid", validate_default=True)

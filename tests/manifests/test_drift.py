@@ -7,17 +7,21 @@ from pathlib import Path
 
 from manifests.catalogue import BUILT_IN, FOLDERS, Catalogue, load
 
+BESIDE = {"__pycache__", "importing", "published"}
+"""What is no manifest: the scripts that wrote some of them, and the published numbers."""
+
 
 def test_the_loader_lists_the_folders_on_disk() -> None:
-    on_disk = {path.name for path in BUILT_IN.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert on_disk == set(FOLDERS)
+    on_disk = {path.name for path in BUILT_IN.iterdir() if path.is_dir()}
+    assert on_disk - BESIDE == set(FOLDERS)
     assert tuple(item.name for item in dataclasses.fields(Catalogue)) == FOLDERS
 
 
 def test_every_toml_file_is_reached() -> None:
     catalogue = load()
     reached = {Path(folder, f"{name}.toml") for folder in FOLDERS for name in getattr(catalogue, folder)}
-    assert {path.relative_to(BUILT_IN) for path in BUILT_IN.rglob("*.toml")} == reached
+    on_disk = {path.relative_to(BUILT_IN) for path in BUILT_IN.rglob("*.toml")}
+    assert {path for path in on_disk if path.parts[0] not in BESIDE} == reached
 
 
 def test_every_folder_holds_something_and_nothing_but_manifests_and_provenance() -> None:

@@ -40,6 +40,15 @@ def test_label_space_and_original_exist() -> None:
     assert second.startswith("models/twin.toml: duplicate_of: no models match 'RN51'; the nearest ids are RN50")
 
 
+def test_a_derived_model_names_another() -> None:
+    assert of_models(model("RN50"), model("twin", derived_from="RN50")) == []
+    assert of_models(model("twin", derived_from="twin")) == [
+        "models/twin.toml: derived_from: a model cannot be made of itself"
+    ]
+    (lost,) = of_models(model("twin", derived_from="RN51"))
+    assert lost.startswith("models/twin.toml: derived_from: no models match 'RN51'; the nearest ids are RN50")
+
+
 def test_duplicates_point_straight_at_their_original() -> None:
     assert of_models(model("twin", duplicate_of="twin")) == [
         "models/twin.toml: duplicate_of: a model cannot be a duplicate of itself"
@@ -80,6 +89,14 @@ def test_patterns_of_studies(changes: dict[str, Any], keys: list[str]) -> None:
     problems = list(study_problems(studies, IDS, shown))
     assert [problem.key for problem in problems] == [f"blocks.1.{key}" for key in keys]
     assert {problem.file for problem in problems} <= {"studies/s.toml"}
+
+
+def test_other_readings_of_a_study_name_models() -> None:
+    block = Block(models=("RN50",), datasets=("imagenet-val",), kinds=("logits",))
+    studies = {"s": Study(id="s", title="t", blocks=(block,), readings={"wide": ("RN101", "RN102", "RN*")})}
+    problems = list(study_problems(studies, IDS, shown))
+    assert [problem.key for problem in problems] == ["readings.wide", "readings.wide"]
+    assert problems[0].message.startswith("no models match 'RN102'")
 
 
 def space(name: str, over: str = "", **facts: Any) -> LabelSpace:

@@ -63,8 +63,16 @@ def test_unknown_facts_are_none() -> None:
         "curation",
         "fine_tuning",
         "resolution",
+        "mean",
+        "std",
+        "interpolation",
+        "resize_mode",
+        "crop_pct",
+        "quick_gelu",
+        "embed_dim",
         "parameters_m",
         "licence",
+        "evidence",
     }
 
 
@@ -90,6 +98,12 @@ def test_unknown_facts_are_none() -> None:
         ({"obtain": "package"}, "obtain"),
         ({"pretrained": ""}, "obtain"),
         ({"pretrained": "", "obtain": "gated"}, "obtain"),
+        ({"mean": [0.5, 0.5]}, "mean.2"),
+        ({"mean": [0.5, 0.5, 127.5]}, "mean.2"),
+        ({"resize_mode": "stretch"}, "resize_mode"),
+        ({"crop_pct": 87.5}, "crop_pct"),
+        ({"hub_file": "weights.pt"}, "hub_file"),
+        ({"preprocess_as": "openai"}, "preprocess_as"),
         ({"group": "zero-shot-clip", "label_space": "imagenet-1k"}, "label_space"),
         ({"group": "standard"}, "label_space"),
         ({"group": "clip-ft"}, "label_space"),
@@ -103,6 +117,9 @@ def test_models_that_are_accepted() -> None:
     assert model(package="p", package_file="*.pth", pretrained="", obtain="package").package == "p"
     assert model(pretrained="", obtain="user-made").obtain == "user-made"
     assert model(group="zero-shot-clip").label_space == ""
+    assert model(group="clip-ft", library="open_clip").label_space == ""
+    assert model(pretrained="", hub="org/name", hub_file="weights.pt", preprocess_as="openai").obtain == "hub"
+    assert model(pretrained="t", obtain="user-made", recipe="Download it.").recipe == "Download it."
     assert model(parameters_m=25).parameters_m == 25.0
 
 
