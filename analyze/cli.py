@@ -14,6 +14,8 @@ from cache import console
 from cache.console import Options, log, make_app, print_data, print_json, run_app
 from manifests.errors import AssayError, UsageError
 
+from .commands.trend import trend
+
 if TYPE_CHECKING:
     from cache.store import Store
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from .score import Scored
 
 app = make_app("assay-analyze", "Compute metrics, figures and reports from a store.")
+app.command(trend)
 
 Names = list[str] | None
 Flag = Annotated[bool, Parameter(negative="")]

@@ -167,7 +167,6 @@ def _timm(tables: Path, names: set[str]) -> dict[str, dict[str, Any]]:
                 "group_basis": "list",
                 "training_source": row["training_source"],
                 "training_dataset": row["base_source"],
-                "loss": row["finetune_method"],
                 "fine_tuning": row["finetune_path"],
             }
         elif row := plain.get(name):
@@ -175,7 +174,6 @@ def _timm(tables: Path, names: set[str]) -> dict[str, dict[str, Any]]:
                 "group": row["group"].replace("_", "-"),
                 "group_basis": "list",
                 "training_dataset": row["train_data"],
-                "training_source": row["train_data"],
             }
         facts[name] = fact
     return facts
