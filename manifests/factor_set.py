@@ -5,7 +5,7 @@ Knows no annotation; says in which column each factor stands and how many images
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Annotated, Literal
 
@@ -15,10 +15,10 @@ from pydantic.dataclasses import dataclass
 from .terms import CLOSED, Count, Id, Text, Texts, repeated
 
 
-def _distinct(factors: tuple[str, ...]) -> tuple[str, ...]:
-    if twice := repeated(factors):
-        raise ValueError(f"{len(twice)} factor(s) repeat, first {twice[0]!r}; a factor is one column")
-    return factors
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := repeated(names):
+        raise ValueError(f"{len(twice)} name(s) repeat, first {twice[0]!r}; a factor is one column")
+    return names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
@@ -59,6 +59,10 @@ class FactorSet:
         Names of the columns, in their order.
     prototype_list
         Name of the file that lists the prototypical images.
+    metaclass_list
+        Name of the file whose n-th row holds the metaclass of class n.
+    metaclasses
+        Names in it that count; every other is one more metaclass, "other".
     readings
         Id of a dataset -> how it reads the annotations.
     """
@@ -69,6 +73,8 @@ class FactorSet:
     licence: Text
     factors: Annotated[Texts, AfterValidator(_distinct)]
     prototype_list: Text
+    metaclass_list: str = ""
+    metaclasses: Annotated[tuple[Text, ...], AfterValidator(_distinct)] = ()
     readings: Mapping[Id, Reading] = field(hash=False)
 
     @field_validator("readings")
@@ -80,3 +86,15 @@ class FactorSet:
                 odd = sorted(set(reading.counts) ^ set(factors))
                 raise ValueError(f"{name}: expected a count for each factor and no other; {odd[0]!r} is in one only")
         return readings
+
+    def metaclass_of(self, listed: Sequence[str]) -> tuple[str, ...]:
+        """Return the metaclass of each class, from the names that stand in the list, in the order of the classes.
+
+        Examples
+        --------
+        >>> from manifests.catalogue import load
+        >>> load().factors["imagenet-x"].metaclass_of(["fish", "bird", "dog"])
+        ('other', 'bird', 'dog')
+        """
+        known = frozenset(self.metaclasses)
+        return tuple(name if name in known else "other" for name in listed)

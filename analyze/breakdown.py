@@ -1,0 +1,61 @@
+"""What a table says beyond the whole of a dataset: slices, factors, cues, and how far confidence can be trusted.
+
+Joins the rows of those modules for one cell at a time; computes nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from manifests.schema import Dataset, FactorSet
+
+from .cue_rows import CueRows
+from .judged import Judged
+from .results import Key, OnFailure
+from .selective_rows import selective_rows
+from .slice_rows import factor_rows, slice_accuracies
+from .slices import column_slices, factor_slices
+from .table import Result
+
+
+@dataclass(slots=True)
+class Breakdown:
+    """The further rows of every cell, and at the end those that need several models.
+
+    notes
+        What was left out, and why.
+    """
+
+    datasets: Mapping[str, Dataset]
+    factors: Mapping[str, FactorSet]
+    policy: OnFailure
+    notes: list[str]
+    cues: CueRows = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cues = CueRows(self.notes)
+
+    def rows(self, key: Key, table: pl.DataFrame, protocols: tuple[Judged, ...]) -> Iterator[Result]:
+        """Yield the rows of one cell under each of its protocols.
+
+        Parameters
+        ----------
+        table
+            The dataset, one row an image, in the order of what was judged.
+        """
+        parts = column_slices(table, self.datasets.get(key.dataset))
+        factors = factor_slices(table, self.factors.values())
+        for answers in protocols:
+            yield from selective_rows(key, answers, self.notes)
+            for part in parts:
+                yield from slice_accuracies(key, answers, part, self.policy)
+            if factors:
+                yield from factor_rows(key, answers, factors, self.policy, self.notes)
+            yield from self.cues.one(key, answers, table)
+
+    def across(self) -> Iterator[Result]:
+        """Yield the rows that compare models, once all cells have been seen."""
+        yield from self.cues.across()
