@@ -79,10 +79,19 @@ def bindings(
 
 
 def asked_pairs(store: Store) -> dict[tuple[str, str], tuple[Request, ...]]:
-    """Return the live requests that bind each (model, dataset), sorted by pair."""
+    """Return the live requests that bind each (model, dataset), sorted by pair; not those of matches."""
     pairs: dict[tuple[str, str], list[Request]] = {}
     for request in store.requests().settled():
-        if request.binds:
+        if request.of_images:
+            pairs.setdefault((request.model, request.dataset), []).append(request)
+    return {pair: tuple(pairs[pair]) for pair in sorted(pairs)}
+
+
+def matched_pairs(store: Store) -> dict[tuple[str, str], tuple[Request, ...]]:
+    """Return the live requests for matches of each (model, dataset), sorted by pair."""
+    pairs: dict[tuple[str, str], list[Request]] = {}
+    for request in store.requests().settled():
+        if "matches" in request.kinds:
             pairs.setdefault((request.model, request.dataset), []).append(request)
     return {pair: tuple(pairs[pair]) for pair in sorted(pairs)}
 
@@ -133,8 +142,8 @@ def check_explained(store: Store) -> None:
     if unexplained := next(unexplained_units(store), None):
         raise IntegrityError(
             "commits/{}/{}/{}.json: no request in requests/ asks for these data, so their model would be missing from "
-            "every table. Copy requests/ again from a good copy of the store, or repeat the `assay-extract run` that "
-            "made them; `assay-cache repair` puts them away.".format(*unexplained)
+            "every table. Copy requests/ again from a good copy of the store, or repeat the `assay-extract run` or "
+            "`assay-cache ingest` that made them; `assay-cache repair` puts them away.".format(*unexplained)
         )
 
 

@@ -1,9 +1,11 @@
-"""`assay-cache`: look into a store, verify it, mend it, clean it."""
+"""`assay-cache`: look into a store, verify it, mend it, clean it; take numbers that were made elsewhere."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -201,6 +203,75 @@ def retire(
     unbind.retire(store, found)
     rows = [{"model": r.model, "dataset": r.dataset, "space": r.label, "request": r.digest} for r in found]
     _list(rows, ("model", "dataset", "space", "request"), "", options)
+
+
+@app.command
+def ingest(
+    *files: Path,
+    model: str,
+    dataset: str,
+    kind: Literal["logits", "embeddings", "predictions"],
+    format: Literal["imagenet-x", "model-vs-human", "testbed"] | None = None,
+    group: str = "",
+    classes: Path | None = None,
+    label_space: str = "",
+    order: Path | None = None,
+    options: Options = DEFAULT_OPTIONS,
+) -> None:
+    """Take numbers that were made elsewhere for a dataset that is indexed or listed; all of them, or none.
+
+    Rows meet samples by the column `sample`. Arrays without names are in the order of the dataset.
+
+    Parameters
+    ----------
+    files
+        .csv, .parquet, .npy, .npz or .h5; several files of one model are joined.
+    model
+        What tables will call it; any id. Trials of model-vs-human become one model a subject, `MODEL.SUBJECT`.
+    dataset
+        The dataset whose samples the rows are of.
+    kind
+        logits and embeddings: one row of numbers a sample; predictions: predicted_class, predicted_probability.
+    format
+        Forms in which projects publish: ImageNet-X's predictions, trials of model-vs-human, pickles of the testbed.
+    group
+        The group of a model that the manifests do not know; `other` unless given.
+    classes
+        One class a line: what logit columns, or predicted classes, stand for.
+    label_space
+        The same, as the id of a label space: imagenet-1k, cue-16, ...
+    order
+        For --format testbed: a CSV whose column file_name says what the rows are of.
+    """
+    from manifests.catalogue import load, user_folders
+
+    from .ingesting.asked import IngestRequest
+    from .ingesting.ingest import ingest as take
+    from .store import Store, store_path
+
+    options.start_logging()
+    catalogue = load(user_folders(options.manifests, os.environ))
+    store, new = Store.create(store_path(options.store))
+    if new:
+        log.info("created a store at %s", store.layout.root.resolve())
+    asked = IngestRequest(
+        model=model,
+        dataset=dataset,
+        kind=kind,
+        files=files,
+        form=format or "",
+        group=group,
+        classes=classes,
+        label_space=label_space,
+        order=order,
+    )
+    done = take(store, catalogue, asked)
+    for note in dict.fromkeys(note for report in done for note in report.notes):
+        log.warning("%s", note)
+    columns = ("model", "dataset", "kind", "rows", "extra", "packs", "space")
+    print_rows([report.to_json() for report in done], columns, options.json)
+    if not any(report.packs for report in done):
+        log.info("all of it was in the store already")
 
 
 def _list(rows: Sequence[Mapping[str, Any]], columns: tuple[str, ...], nothing: str, options: Options) -> None:

@@ -197,8 +197,24 @@ def _read_config(path: Path, app: App) -> Dict:
     for key in tables:
         if key not in COMMANDS:
             raise UsageError(f"--config {path}: [{key}] is no command; tables are named {', '.join(sorted(COMMANDS))}.")
-    own = [name for name in app if not name.startswith("-")]
-    return Dict(data={name: {**shared, **tables.get(name, {})} for name in own}, source=str(path))
+    data = {name: _settings_of(app[name], shared, tables.get(name, {})) for name in _commands(app)}
+    return Dict(data=data, source=str(path))
+
+
+def _commands(app: App) -> list[str]:
+    return [name for name in app if not name.startswith("-")]
+
+
+def _settings_of(command: App, shared: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    """Return what a configuration says of a command; one that has commands of its own, such as `convert`, hands it on.
+
+    In its table stand the options of all of them, and a table for each: `[convert.tip-adapter]`.
+    """
+    inner = _commands(command)
+    if not inner:
+        return {**shared, **table}
+    common = {key: value for key, value in table.items() if not (key in inner and isinstance(value, dict))}
+    return {name: {**shared, **common, **(table[name] if isinstance(table.get(name), dict) else {})} for name in inner}
 
 
 def _fail(error: AssayError, debug: bool) -> int:

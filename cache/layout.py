@@ -18,6 +18,9 @@ TABLE_KINDS = ("records", "predictions", "scores")
 SHORT = 16
 """How many hex digits of a space or dataset id stand in a path; the whole id stands in the document."""
 
+SLUG = 40
+"""Most characters of a slug."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _VERSION = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,79})@(?P<id>[0-9a-f]{16})\.json")
 _MARKER = re.compile(
@@ -52,7 +55,7 @@ def slug(text: str) -> str:
     >>> slug("timm tf_efficientnet_lite0")
     'timm-tf-efficientnet-lite0'
     """
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].rstrip("-") or "space"
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:SLUG].rstrip("-") or "space"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .commits import Commit, RowFailure, SegmentFacts, Unit, read_commit
-from .documents import Document, damaged
+from .documents import damaged
 from .errors import IncompleteError
+from .ingested import is_ingested
+from .item_rows import gather, listed_places
 from .key import pack_id
 from .layout import TABLE_KINDS, parse_record
 from .packs import Pack, read_pack
+from .positions import VIRTUAL, Place, Positions, follow, places_of, positions_of
 from .reading import (
     FileFacts,
     fields_of,
@@ -31,7 +34,9 @@ from .reading import (
     read_table,
     read_verified,
 )
-from .segments import about, holes, segment_id
+from .record_checks import check_description, check_holes, check_rows
+from .remedies import remedy
+from .segments import about, segment_id
 from .spaces import Space
 from .store import Store
 from .views import View
@@ -82,27 +87,9 @@ class Reader:
         if unit not in self._commits:
             commit = read_commit(self.store.disk, self.store.layout, unit)
             if commit is not None:
-                self._check_rows(unit, commit)
+                check_rows(commit, self.pack(unit.pack).items, self._where(unit))
             self._commits[unit] = commit
         return self._commits[unit]
-
-    def _check_rows(self, unit: Unit, commit: Commit) -> None:
-        items = self.pack(unit.pack).items
-        where = self._where(unit)
-        if commit.rows != len(items):
-            raise damaged(where, f"{commit.rows} rows, its pack has {len(items)}")
-        stop = 0
-        for segment in commit.segments:
-            if segment.rows[0] != stop:
-                raise damaged(where, f"its segments leave a gap at row {stop}")
-            stop = segment.rows[1]
-            if not segment.shape or segment.shape[0] != stop - segment.rows[0]:
-                raise damaged(where, f"a segment of shape {segment.shape} for rows {segment.rows}")
-        if stop != len(items):
-            raise damaged(where, f"its segments end at row {stop} of {len(items)}")
-        for failure in commit.failures:
-            if not 0 <= failure.row < len(items) or items[failure.row] != failure.item:
-                raise damaged(where, f"its failure at row {failure.row} is of an item that stands elsewhere")
 
     def _where(self, unit: Unit) -> str:
         return self.store.layout.relative(self.store.layout.record(unit.kind, unit.label, unit.pack))
@@ -138,7 +125,7 @@ class Reader:
         where = layout.relative(folder)
         metadata = self._file(unit, facts, "zarr.json")
         description = read_description(disk, folder / metadata.path, metadata, f"{where}/{metadata.path}")
-        self._compare(unit, facts, description)
+        check_description(self._needed(unit), facts, description, self._where(unit))
         chunks = [file for file in facts.files if file.path != "zarr.json"]
         if unit.kind == "patches":
             files = {"zarr.json": read_bytes(disk, folder / "zarr.json", f"{where}/zarr.json")}
@@ -150,7 +137,7 @@ class Reader:
         else:
             path = f"{where}/{chunks[0].path}"
             values = read_chunk(disk, folder / chunks[0].path, chunks[0], facts.crc32c, facts.dtype, facts.shape, path)
-        self._check_holes(unit, facts, values)
+        check_holes(self._needed(unit), facts, values, self._where(unit))
         return values
 
     def _file(self, unit: Unit, facts: SegmentFacts, name: str) -> FileFacts:
@@ -158,24 +145,6 @@ class Reader:
         if file is None:
             raise damaged(self._where(unit), f"names no {name} for segment {facts.id[:16]}")
         return file
-
-    def _compare(self, unit: Unit, facts: SegmentFacts, description: Document) -> None:
-        # The record and the array describe the same thing twice. A record that was edited, or put together from
-        # parts of others, contradicts the array; and other Zarr readers will believe the array.
-        commit = self._needed(unit)
-        said = (description.get("attributes"), description.get("data_type"), description.get("shape"))
-        expected = about(unit.kind, unit.space, unit.pack, facts.rows, commit.stats)
-        if said != (expected, facts.dtype, list(facts.shape)):
-            raise damaged(self._where(unit), f"describes segment {facts.id[:16]} otherwise than its zarr.json does")
-
-    def _check_holes(self, unit: Unit, facts: SegmentFacts, values: NDArray[Any]) -> None:
-        start, stop = facts.rows
-        failed = sorted(failure.row for failure in self._needed(unit).failures if start <= failure.row < stop)
-        blank = [int(row) + start for row in holes(values)]
-        if failed != blank:
-            raise damaged(
-                self._where(unit), f"gives failures for rows {failed[:5]}, but rows {blank[:5]} hold no numbers"
-            )
 
     def table(self, unit: Unit) -> pl.DataFrame:
         """Return the rows of a unit whose kind is a table, one an item of its pack."""
@@ -201,9 +170,13 @@ class Reader:
         state = self.state(unit)
         if commit is None or state is not State.HERE:
             raise IncompleteError(
-                f"{unit.kind} of {unit.label} for pack {unit.pack[:16]} are {state.value}. " + remedy(unit.kind, state)
+                f"{unit.kind} of {unit.label} for pack {unit.pack[:16]} are {state.value}. "
+                + self._remedy(unit.kind, unit.label, state)
             )
         return commit
+
+    def _remedy(self, kind: str, label: str, state: State) -> str:
+        return remedy(kind, lost=state is State.LOST, ingested=is_ingested(self.store.space(label)))
 
     def blocks(self, kind: str, space: Space, view: View, *, head: str | None = None) -> Iterator[Block]:
         """Yield a view's rows, pack by pack, each row of the view exactly once.
@@ -221,6 +194,7 @@ class Reader:
         IncompleteError
             When data are not here.
         """
+        view = self.followed(kind if head is None else "embeddings", space, view)
         wanted = self.positions(view)
         weights = None if head is None else self.head(space, head)
         for pack in view.packs:
@@ -240,7 +214,7 @@ class Reader:
                 failures = {int(at): failed[int(row)] for at, row in zip(places, picked, strict=True) if row in failed}
                 yield Block(places, _picked(values, picked - start), failures)
 
-    def positions(self, view: View) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    def positions(self, view: View) -> Positions:
         """Return, for each pack that a view needs, positions in the view and the rows of the pack that stand there.
 
         Raises
@@ -248,23 +222,22 @@ class Reader:
         IntegrityError
             When an image of the view is in none of its packs.
         """
-        images = view.table["image_id"].to_list()
-        place: dict[str, tuple[str, int]] = {}
-        for pack in view.packs:
-            for row, item in enumerate(self.pack(pack).items):
-                place.setdefault(item, (pack, row))
-        found: dict[str, tuple[list[int], list[int]]] = {}
-        for at, image in enumerate(images):
-            if image not in place:
-                raise damaged(f"datasets/{view.reference}.json", f"image {image[:16]} is in none of its packs")
-            pack, row = place[image]
-            at_list, row_list = found.setdefault(pack, ([], []))
-            at_list.append(at)
-            row_list.append(row)
-        return {
-            pack: (np.asarray(at_list, np.int64), np.asarray(row_list, np.int64))
-            for pack, (at_list, row_list) in found.items()
-        }
+        return positions_of(view, [self.pack(pack) for pack in view.packs])
+
+    def followed(self, kind: str, space: Space, view: View) -> View:
+        """Return a view as numbers of a kind in a space see it.
+
+        Numbers that were ingested before the images were here belong to virtual ids. The view's own packs come first;
+        samples whose pack has no record go by the id under which they were listed.
+        """
+        if VIRTUAL not in view.table.columns:
+            return view
+        committed = self.committed(kind, space.label)
+        lacking = [pack for pack in self.needed_packs(view) if pack not in committed]
+        if not lacking:
+            return view
+        images = {item for pack in lacking for item in self.pack(pack).items}
+        return follow(view, images, [self.pack(pack) for pack in committed if pack not in view.packs])
 
     def needed_packs(self, view: View) -> tuple[str, ...]:
         """Return the packs that hold at least one image of a view."""
@@ -279,6 +252,8 @@ class Reader:
         with fields_of(self._where(unit)):
             return Head(weights, commit.stats["logit_scale"], commit.stats["logit_bias"])
 
+    # --- items -----------------------------------------------------------------------------------------------
+
     def rows(self, kind: str, space: Space, item_ids: Sequence[str], *, head: str | None = None) -> NDArray[Any]:
         """Return the rows of items in the caller's order; see `Store.rows`. A failed item's row is NaN."""
         if kind in TABLE_KINDS:
@@ -290,45 +265,27 @@ class Reader:
         places = self.places(kind, space)
         absent = [item for item in item_ids if item not in places]
         if absent:
+            places |= listed_places(self.store, absent, places)
+            absent = [item for item in absent if item not in places]
+        if absent:
             raise IncompleteError(
                 f"{len(absent)} of {len(item_ids)} items have no {kind} in {space.label}, the first is "
-                f"{absent[0][:16]}. " + remedy(kind, State.ABSENT)
+                f"{absent[0][:16]}. " + self._remedy(kind, space.label, State.ABSENT)
             )
         return self.gather(kind, space, [places[item] for item in item_ids], weights)
 
-    def places(self, kind: str, space: Space) -> dict[str, tuple[str, int]]:
+    def places(self, kind: str, space: Space) -> dict[str, Place]:
         """Return pack and row of every item that has a record of a kind in a space."""
-        found: dict[str, tuple[str, int]] = {}
-        for pack in self.committed(kind, space.label):
-            for row, item in enumerate(self.pack(pack).items):
-                found.setdefault(item, (pack, row))
-        return found
+        return places_of(self.pack(pack) for pack in self.committed(kind, space.label))
 
-    def gather(
-        self, kind: str, space: Space, places: Sequence[tuple[str, int]], head: Head | None = None
-    ) -> NDArray[Any]:
+    def gather(self, kind: str, space: Space, places: Sequence[Place], head: Head | None = None) -> NDArray[Any]:
         """Return the rows at (pack, row) places, in their order, each segment read once."""
-        out: NDArray[Any] | None = None
-        by_pack: dict[str, list[int]] = {}
-        for at, (pack, _) in enumerate(places):
-            by_pack.setdefault(pack, []).append(at)
-        for pack, positions in by_pack.items():
-            at_rows = np.asarray(positions)
-            picked = np.asarray([places[at][1] for at in positions])
+
+        def parts(pack: str) -> Iterator[tuple[int, NDArray[Any]]]:
             for start, stored in self.segments(self.unit(kind, space, pack)):
-                values = stored if head is None else zero_shot_logits(stored, head)
-                chosen = (picked >= start) & (picked < start + len(values))
-                if out is None:
-                    out = np.empty((len(places), *values.shape[1:]), values.dtype)
-                if values.shape[1:] != out.shape[1:] or values.dtype != out.dtype:
-                    raise damaged(
-                        self._where(self.unit(kind, space, pack)),
-                        f"rows of shape {values.shape[1:]} {values.dtype}, other packs {out.shape[1:]} {out.dtype}",
-                    )
-                out[at_rows[chosen]] = values[picked[chosen] - start]
-        if out is None:
-            raise ValueError("expected at least one place, got none")
-        return out
+                yield start, stored if head is None else zero_shot_logits(stored, head)
+
+        return gather(places, parts, lambda pack: self._where(self.unit(kind, space, pack)))
 
 
 def _picked(values: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
@@ -336,12 +293,3 @@ def _picked(values: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
     if (np.diff(rows) == 1).all():
         return values[rows[0] : rows[0] + len(rows)]
     return np.asarray(values[rows])
-
-
-def remedy(kind: str, state: State) -> str:
-    """Say which command mends a cell that is not here."""
-    if state is State.LOST:
-        return "Their record is here but their data are gone: `assay-cache repair`, then `assay-extract run` again."
-    if kind in ("text", "heads"):
-        return "`assay-extract run --model M --kinds text --prompts P` encodes them (no image pass)."
-    return "`assay-extract run --model M --dataset D` extracts them."

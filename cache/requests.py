@@ -43,7 +43,7 @@ class Request:
     classes: str = ""
     heads: tuple[tuple[str, str], ...] = ()
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Packs of kinds that are not cut by images: `text`, `heads`."""
+    """Packs of kinds that are not cut by images: `text`, `heads`, `records`."""
 
     @property
     def digest(self) -> str:
@@ -56,13 +56,18 @@ class Request:
         return self.verb != "score"
 
     @property
+    def of_images(self) -> bool:
+        """Whether it binds numbers of single images. Matches are of pairs, and have a space of their own beside."""
+        return self.binds and self.verb != "match"
+
+    @property
     def group(self) -> str:
         """The model's group."""
         return str(self.facts.get("group", "other"))
 
     def packs_of(self, kind: str) -> tuple[str, ...]:
         """Return the packs that a kind is cut by."""
-        return tuple(self.extra.get(kind, ())) if kind in ("text", "heads") else self.packs
+        return tuple(self.extra.get(kind, ())) if kind in ("text", "heads", "records") else self.packs
 
     def to_json(self) -> Document:
         """Return the JSON form."""

@@ -11,7 +11,7 @@ from manifests.canonical import digest
 
 from .documents import Document, damaged, seal
 from .files import Disk
-from .layout import SHORT, Layout, parse_space, slug
+from .layout import SHORT, SLUG, Layout, parse_space, slug
 from .reading import fields_of, read_document
 from .writing import Stage, create
 
@@ -39,7 +39,12 @@ class Space:
         """The name in paths: a slug of the identity and the head of the id."""
         architecture = self.identity.get("architecture", {})
         name = architecture.get("name", "") if isinstance(architecture, dict) else ""
-        return f"{slug(str(self.identity.get('library', '')) + ' ' + str(name))}-{self.id[:SHORT]}"
+        words = slug(f"{self.identity.get('library', '')} {name}")
+        if variant := self.identity.get("variant"):
+            # A geometry or choice of layers; a long name makes room for it.
+            end = slug(str(variant))
+            words = slug(f"{words[: max(1, SLUG - 1 - len(end))]} {end}")
+        return f"{words}-{self.id[:SHORT]}"
 
 
 def write_space(staged: Stage, space: Space) -> None:

@@ -158,7 +158,7 @@ class Store:
             if name in (label, space.id):
                 return space
         meant = {label for label in known if label.rsplit("-", 1)[0] == name}
-        meant |= {request.label for request in self.requests().live if request.binds and request.model == name}
+        meant |= {request.label for request in self.requests().live if request.of_images and request.model == name}
         if len(meant) == 1:
             return self.space(meant.pop())
         if not meant:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from manifests.canonical import digest
 from manifests.errors import UsageError
@@ -33,6 +34,11 @@ class ClassList:
         """Return the JSON form."""
         return {"keys": list(self.keys), "names": list(self.names)}
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> ClassList:
+        """Read the JSON form."""
+        return cls(tuple(value["keys"]), tuple(value["names"]))
+
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
@@ -51,6 +57,12 @@ class Prompts:
         """Return the JSON form."""
         per_class = None if self.per_class is None else {key: list(value) for key, value in self.per_class.items()}
         return {"name": self.name, "templates": list(self.templates), "per_class": per_class}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Prompts:
+        """Read the JSON form."""
+        per_class = None if value["per_class"] is None else {k: tuple(v) for k, v in value["per_class"].items()}
+        return cls(str(value["name"]), tuple(value["templates"]), per_class)
 
     def sentences(self, key: str, name: str) -> tuple[str, ...]:
         """Return what is encoded for one class.
@@ -123,13 +135,7 @@ def read_classes(disk: Disk, layout: Layout, text: str) -> ClassList:
     IntegrityError
         When it is missing or damaged.
     """
-    where = layout.relative(layout.text(text))
-    body = read_document(disk, layout.text(text), "classes", where)
-    with fields_of(where):
-        classes = ClassList(tuple(body["value"]["keys"]), tuple(body["value"]["names"]))
-        if not classes.id == body["id"] == text:
-            raise damaged(where, "is another class list than its name says")
-    return classes
+    return _read(disk, layout, text, "classes", ClassList.from_json)
 
 
 def read_prompts(disk: Disk, layout: Layout, text: str) -> Prompts:
@@ -140,15 +146,21 @@ def read_prompts(disk: Disk, layout: Layout, text: str) -> Prompts:
     IntegrityError
         When it is missing or damaged.
     """
+    return _read(disk, layout, text, "prompts", Prompts.from_json)
+
+
+_SORTS = {"classes": "class list", "prompts": "prompt set"}
+_Text = TypeVar("_Text", ClassList, Prompts)
+
+
+def _read(disk: Disk, layout: Layout, text: str, sort: str, parse: Callable[[Mapping[str, Any]], _Text]) -> _Text:
     where = layout.relative(layout.text(text))
-    body = read_document(disk, layout.text(text), "prompts", where)
+    body = read_document(disk, layout.text(text), sort, where)
     with fields_of(where):
-        value = body["value"]
-        per_class = None if value["per_class"] is None else {k: tuple(v) for k, v in value["per_class"].items()}
-        prompts = Prompts(str(value["name"]), tuple(value["templates"]), per_class)
-        if not prompts.id == body["id"] == text:
-            raise damaged(where, "is another prompt set than its name says")
-    return prompts
+        value = parse(body["value"])
+        if not value.id == body["id"] == text:
+            raise damaged(where, f"is another {_SORTS[sort]} than its name says")
+    return value
 
 
 def read_text(disk: Disk, layout: Layout, text: str) -> ClassList | Prompts:

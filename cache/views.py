@@ -96,7 +96,8 @@ def write_version(
     Returns
     -------
     tuple
-        The version's id, and whether it is new. Rows, classes and packs equal to a head's are no new version.
+        The version's id, and whether it is new. Rows, classes, packs and facts equal to a head's are no new version,
+        in whatever layout the files lay.
 
     Raises
     ------
@@ -119,7 +120,8 @@ def write_version(
     rows = rows_digest(table)
     for short in heads.current:
         old = read_version(disk, layout, name, short)
-        if (old.rows, old.classes, set(old.packs)) == (rows, classes, set(packs)):
+        same = (old.rows, old.classes, set(old.packs)) == (rows, classes, set(packs))
+        if same and _meaning(old.facts) == _meaning(facts):
             retired = _retire_others(staged, name, heads, old.id)
             return old.id, retired
     version, after = _free_id(heads, name, rows, classes, packs, facts)
@@ -141,6 +143,11 @@ def write_version(
     # The markers come last: until they stand, two heads are an error and not a silent choice.
     _retire_others(staged, name, heads, version)
     return version, True
+
+
+def _meaning(facts: Document) -> Document:
+    """Return the facts that change what rows mean: all but the arrangement of files that they were read from."""
+    return {name: value for name, value in facts.items() if name != "layout"}
 
 
 def _free_id(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +23,29 @@ from .reading import FileFacts, parse_table, read_bytes
 
 BORN = "born"
 NOTE = "note.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFiles(Mapping[str, bytes]):
+    """Files of a segment that lie in a stage already, read when asked for: a unit of many need not fit in memory."""
+
+    disk: Disk
+    folder: Path
+    names: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> bytes:
+        """Return the bytes of a file."""
+        if name not in self.names:
+            raise KeyError(name)
+        return self.disk.read(self.folder / name)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names."""
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        """Return the number of files."""
+        return len(self.names)
 
 
 class Stage:
@@ -43,7 +67,9 @@ class Stage:
         return path
 
     def write_folder(self, files: Mapping[str, bytes]) -> Path:
-        """Write, sync and read back the files of one segment."""
+        """Write, sync and read back the files of one segment; what `hold` has written already is not written again."""
+        if isinstance(files, StagedFiles) and files.folder.parent == self.folder:
+            return files.folder
         folder = self.folder / self.disk.fresh_name()
         self.disk.make_folder(folder)
         for name, data in files.items():
@@ -53,6 +79,10 @@ class Stage:
             self._compare(path, data)
         _sync_tree(self.disk, folder, files)
         return folder
+
+    def hold(self, files: Mapping[str, bytes]) -> StagedFiles:
+        """Write files and let go of their bytes."""
+        return StagedFiles(self.disk, self.write_folder(files), tuple(files))
 
     def _compare(self, path: Path, data: bytes) -> None:
         # A full disk or a bad cable shows here, before anything refers to the file.

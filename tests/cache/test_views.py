@@ -67,6 +67,16 @@ def test_the_same_rows_are_no_new_version(empty: Store) -> None:
     assert len(list(empty.layout.datasets.iterdir())) == 2
 
 
+def test_other_facts_of_the_same_rows_are_a_new_version(empty: Store) -> None:
+    first, _ = _write(empty, 5)
+    with empty.stage() as staged:
+        facts = {"layout": "x", "label_space": "imagenet-a-200"}
+        second, new = write_version(staged, "d", view_table(5), "classes", PACKS, facts)
+    assert new
+    assert second != first
+    assert _head(empty) == second[:SHORT]
+
+
 def test_a_new_version_takes_over(empty: Store) -> None:
     first, _ = _write(empty, 5)
     second, new = _write(empty, 6)
