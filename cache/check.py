@@ -195,7 +195,7 @@ def _data(store: Store, units: Units, sample: Sample) -> Iterator[Finding]:
     for unit, commit in units.items():
         where = layout.relative(layout.record(unit.kind, unit.label, unit.pack))
         if reader.state(unit) is State.LOST:
-            yield Finding(where, "lost", f"{where}: its data are gone. `assay-cache repair`, then `assay-extract run`.")
+            yield Finding(where, "lost", f"{where}: its data are gone. `assay-cache repair`, then the command again.")
             continue
         for segment in commit.segments:
             folder = layout.segment(unit.kind, unit.label, segment.id)

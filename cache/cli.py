@@ -210,7 +210,7 @@ def ingest(
     *files: Path,
     model: str,
     dataset: str,
-    kind: Literal["logits", "embeddings", "predictions"],
+    kind: Literal["logits", "embeddings", "predictions", "records"],
     format: Literal["imagenet-x", "model-vs-human", "testbed"] | None = None,
     group: str = "",
     classes: Path | None = None,
@@ -225,13 +225,14 @@ def ingest(
     Parameters
     ----------
     files
-        .csv, .parquet, .npy, .npz or .h5; several files of one model are joined.
+        .csv, .parquet, .npy, .npz or .h5 (records: .jsonl or .parquet); several files of one model are joined.
     model
         What tables will call it; any id. Trials of model-vs-human become one model a subject, `MODEL.SUBJECT`.
     dataset
         The dataset whose samples the rows are of.
     kind
-        logits and embeddings: one row of numbers a sample; predictions: predicted_class, predicted_probability.
+        logits and embeddings: one row of numbers a sample; predictions: predicted_class, predicted_probability;
+        records: lines of `assay-analyze questions` with `answer`.
     format
         Forms in which projects publish: ImageNet-X's predictions, trials of model-vs-human, pickles of the testbed.
     group

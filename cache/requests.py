@@ -19,6 +19,10 @@ from .reading import fields_of, read_document
 from .writing import Stage, create_equal
 
 
+PROGRAMS: Mapping[str, str] = {"ingest": "assay-cache", "score": "assay-analyze"}
+"""Which program a verb is of, where it is not the extractor."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One model on one dataset version.
@@ -59,6 +63,11 @@ class Request:
     def of_images(self) -> bool:
         """Whether it binds numbers of single images. Matches are of pairs, and have a space of their own beside."""
         return self.binds and self.verb != "match"
+
+    @property
+    def command(self) -> str:
+        """The command that wrote it."""
+        return f"{PROGRAMS.get(self.verb, 'assay-extract')} {self.verb}"
 
     @property
     def group(self) -> str:
@@ -164,7 +173,7 @@ class Requests:
             first = self.undecided[0]
             raise IntegrityError(
                 f"{len(self.undecided)} request(s) are live and retired at once:\n{describe(self.undecided)}\n"
-                f"`assay-cache retire {first.digest[:16]}` retires it for good; the `assay-extract {first.verb}` that "
+                f"`assay-cache retire {first.digest[:16]}` retires it for good; the `{first.command}` that "
                 "asked for it, repeated, makes it live."
             )
         return self.live

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from .errors import IncompleteError, IntegrityError
 from .files import Disk
 from .layout import Layout, is_run
 from .reading import fields_of, read_document
-from .requests import Requests, describe
+from .requests import PROGRAMS, Requests, describe
 from .writing import Stage, create
 
 _PACKAGES = ("clip-assay", "numpy", "polars", "zarr", "torch", "torchvision", "timm", "open_clip_torch", "pillow")
@@ -69,6 +70,11 @@ class Run:
     requests: tuple[str, ...]
     argv: tuple[str, ...]
     ended: bool
+
+    @property
+    def command(self) -> str:
+        """The command line that it was."""
+        return shlex.join([PROGRAMS.get(next(iter(self.argv), ""), "assay-extract"), *self.argv])
 
 
 def read_runs(disk: Disk, layout: Layout) -> list[Run]:
@@ -132,12 +138,12 @@ def check_runs(disk: Disk, layout: Layout, requests: Requests) -> None:
             raise IntegrityError(
                 f"{len(lost)} request(s) that runs/{run.id}.json wrote are gone from requests/: {', '.join(lost)}. "
                 "Without them their models would be missing from every table. Copy requests/ again from a good copy "
-                f"of the store, or repeat the run: {' '.join(['assay-extract', *run.argv])}. Where neither brings it "
+                f"of the store, or repeat the run: {run.command}. Where neither brings it "
                 f"back, `assay-cache retire {lost[0]}` gives it up for good."
             )
     if unstarted := [request for request in requests.live if request.binds and request.digest not in named]:
         raise IncompleteError(
             f"{len(unstarted)} request(s) were written, but no record in runs/ names them, so their run never began:\n"
-            f"{describe(unstarted)}\nRepeat the `assay-extract {unstarted[0].verb}` that asked for them, copy runs/ "
+            f"{describe(unstarted)}\nRepeat the `{unstarted[0].command}` that asked for them, copy runs/ "
             f"from the store that they came from, or `assay-cache retire {unstarted[0].digest[:16]}`."
         )

@@ -19,8 +19,8 @@ def status_rows(
     for binding in bindings(store, models, datasets, spaces):
         space = store.space(binding.label)
         view = store.version(binding.dataset)
-        packs = reader.needed_packs(view)
         for kind in (kind for kind in binding.kinds if kind not in ("text", "heads")):
+            packs = reader.needed_packs(reader.followed(kind, space, view))
             states = [reader.state(reader.unit(kind, space, pack)) for pack in packs]
             commits = [reader.commit(reader.unit(kind, space, pack)) for pack in packs]
             rows.append(

@@ -41,7 +41,7 @@ class IngestRequest:
 
     model: str
     dataset: str
-    kind: Kind
+    kind: Kind | Literal["records"]
     files: tuple[Path, ...]
     form: Form | Literal[""] = ""
     group: str = ""
@@ -76,8 +76,8 @@ def check_options(catalogue: Catalogue, ask: IngestRequest) -> None:
             "--format testbed needs --order FILE, the CSV whose column file_name says what its rows are of "
             "(filename_label.csv of the package imagenet-x); other formats take no --order."
         )
-    if ask.kind == "embeddings" and (ask.classes is not None or ask.label_space):
-        raise UsageError("embeddings have no classes; --classes and --label-space are for logits and predictions.")
+    if ask.kind in ("embeddings", "records") and (ask.classes is not None or ask.label_space):
+        raise UsageError(f"{ask.kind} have no classes; --classes and --label-space are for logits and predictions.")
     known = catalogue.models.get(ask.model)
     if ask.group and ask.group not in GROUPS:
         raise UsageError(f"--group {ask.group!r} is unknown; expected one of {', '.join(GROUPS)}.")

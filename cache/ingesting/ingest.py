@@ -23,6 +23,7 @@ from cache.views import View
 from manifests.catalogue import Catalogue
 from manifests.errors import UsageError
 
+from .answers import ingest_answers
 from .asked import OF_FORM, Given, IngestRequest, check_options, models_of
 from .checks import Numbers, checked
 from .matching import Matched, match_rows
@@ -88,6 +89,9 @@ def ingest(store: Store, catalogue: Catalogue, ask: IngestRequest) -> tuple[Inge
     check_options(catalogue, ask)
     view = _view(store, ask.dataset)
     sources = read_sources(ask.files)
+    if ask.kind == "records":
+        request, rows, packs = ingest_answers(store, _facts(catalogue, ask), ask, view, sources)
+        return (IngestReport(ask.model, ask.dataset, ask.kind, request.label, request.digest, rows, 0, packs),)
     given = models_of(store, catalogue, ask, view, sources)
     ready = [_prepare(store, catalogue, ask, view, sources, one) for one in given]
     held = [_held(store, view, one) for one in ready]
@@ -105,6 +109,14 @@ def _view(store: Store, dataset: str) -> View:
             "samples (annotated sets such as imagenet-x need no --listing)."
         )
     return store.version(dataset)
+
+
+def _facts(catalogue: Catalogue, ask: IngestRequest) -> dict[str, Any]:
+    known = catalogue.models.get(ask.model)
+    if known is None:
+        return {"group": ask.group or "other"}
+    said = ((name, getattr(known, name)) for name in _FACTS)
+    return {name: value for name, value in said if value not in (None, "")}
 
 
 def _prepare(
@@ -131,15 +143,10 @@ def _prepare(
         classes="" if classes is None else classes.id,
     )
     space = ingested_space(origin, view, [source.name for source in sources])
-    known = catalogue.models.get(ask.model)
-    facts: dict[str, Any] = {"group": ask.group or "other"}
-    if known is not None:
-        said = ((name, getattr(known, name)) for name in _FACTS)
-        facts = {name: value for name, value in said if value not in (None, "")}
     request = Request(
         verb="ingest",
         model=given.model,
-        facts=facts,
+        facts=_facts(catalogue, ask),
         dataset=view.name,
         version=view.id,
         kinds=(ask.kind,),
