@@ -2,16 +2,22 @@
 
 Adapters that keep a cache of training images (Tip-Adapter, imagenet-train-16shot) average over random resized crops
 and flips. Here a copy is a pure function of the image's name, its number and a seed, so that everybody averages over
-the same ones, in whatever order images are computed. Knows no pixel.
+the same ones, in whatever order images are computed.
+
+A copy of a dataset is a dataset of its own over the same images and packs: `index --augment 10` writes ten, and each
+makes another space of a model, as every pixel step does.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
 COPIES = 10
 SCALE = (0.5, 1.0)
@@ -78,3 +84,46 @@ def random_crop(image: str, copy: int, width: int, height: int, seed: int = 1) -
     bounded = min(max(width / height, RATIO[0]), RATIO[1])
     w, h = min(width, max(1, round(height * bounded))), min(height, max(1, round(width / bounded)))
     return Crop((width - w) // 2, (height - h) // 2, w, h, mirrored)
+
+
+def augment_op(copy: int, seed: int = 1) -> dict[str, Any]:
+    """Return a copy as an operation of a preprocessing: everything that `random_crop` draws by."""
+    return {
+        "op": "augment",
+        "copy": copy,
+        "seed": seed,
+        "scale": list(SCALE),
+        "ratio": [float(edge) for edge in RATIO],
+        "flip": FLIP,
+    }
+
+
+def copy_name(dataset: str, copy: int) -> str:
+    """Name the dataset that is a copy of another one.
+
+    Examples
+    --------
+    >>> copy_name("imagenet-train-16shot", 3)
+    'imagenet-train-16shot-aug3'
+    """
+    return f"{dataset}-aug{copy}"
+
+
+def augmented(ops: Sequence[Mapping[str, Any]], item: str, image: Image.Image) -> Image.Image:
+    """Return the part of an image that a described preprocessing begins with; most begin with the whole.
+
+    Examples
+    --------
+    >>> image = Image.new("RGB", (500, 375))
+    >>> augmented([{"op": "resize", "size": 224}], "a" * 64, image) is image
+    True
+    >>> augmented([augment_op(0)], "a" * 64, image).size
+    (341, 279)
+    """
+    for op in ops:
+        if op["op"] == "augment":
+            crop = random_crop(item, op["copy"], image.width, image.height, op["seed"])
+            image = image.crop((crop.left, crop.top, crop.left + crop.width, crop.top + crop.height))
+            if crop.mirrored:
+                image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return image

@@ -1,4 +1,4 @@
-"""The environment in words, and a contract kit that users can run on their own models."""
+"""The environment in words, and models by name through the contract kit."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import platform
 import sys
 from collections.abc import Sequence
 
-import numpy as np
-from PIL import Image
-
 from cache.runs import versions
 from manifests.catalogue import Catalogue
 
-from .backbones.protocol import Backbone
+from .backbones.geometry import NATIVE
+from .contract_kit import SIZES, check_backbone
 from .resolve import Choice, candidate, named_models
 from .weights import DictMemo
 
@@ -46,55 +44,15 @@ def _tuned_allocator() -> bool:
 
 
 def examine(catalogue: Catalogue, models: Sequence[str], choice: Choice, device: str) -> list[Row]:
-    """Check that models keep the contract of `Backbone`."""
+    """Check that models keep the contract of `Backbone`; see `contract_kit`."""
     rows: list[Row] = []
     for named in named_models(catalogue, models, choice):
         backbone = candidate(catalogue, named, choice, DictMemo()).backbone
-        rows += [_row(f"{named.name}: {name}", result, detail) for name, result, detail in contract(backbone, device)]
+        # A geometry that was asked for is the one that is meant.
+        sizes = SIZES if choice.geometry == NATIVE and choice.image_size is None else ()
+        checks = check_backbone(backbone, device, sizes)
+        rows += [_row(f"{named.name}: {check.name}", check.result, check.detail) for check in checks]
     return rows
-
-
-def contract(backbone: Backbone, device: str) -> list[tuple[str, str, str]]:
-    """Return (check, result, detail) for one model; result is `holds` or `fails`."""
-    rng = np.random.default_rng(0)
-    pictures = [Image.fromarray(rng.integers(0, 256, (300, 400, 3), np.uint8)) for _ in range(3)]
-    import torch
-
-    batch = torch.stack([backbone.transform(picture) for picture in pictures])
-    kinds = backbone.kinds()
-    backbone.load(device)
-    try:
-        whole = backbone.forward(batch, kinds)
-        again = backbone.forward(batch, kinds)
-        alone = [backbone.forward(batch[at : at + 1], kinds) for at in range(len(batch))]
-    finally:
-        backbone.close()
-    found = []
-    identity = backbone.identity()
-    same = identity == backbone.identity()
-    found.append(
-        ("identity", "holds" if same else "fails", f"{len(identity['preprocess']['ops'])} preprocessing steps")
-    )
-    finite = all(np.isfinite(values).all() for values in whole.values())
-    found.append(("finite", "holds" if finite else "fails", "noise images give finite numbers"))
-    with np.errstate(invalid="ignore"):
-        repeat = max(float(np.abs(whole[kind].astype(float) - again[kind].astype(float)).max()) for kind in kinds)
-    found.append(("determinism", "holds" if repeat == 0 else "fails", f"two passes differ by at most {repeat:.2g}"))
-    for kind in kinds:
-        single = np.concatenate([one[kind] for one in alone]).astype(np.float64)
-        together = whole[kind].astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            gap = float(np.abs(single - together).max())
-        # float16 patches carry 11 bits; the others single precision.
-        limit = (5e-3 if kind == "patches" else 1e-4) * max(1.0, float(np.abs(together).max()))
-        found.append(
-            (f"{kind} do not depend on batch mates", "holds" if gap <= limit else "fails", f"at most {gap:.2g}")
-        )
-    if "patches" in kinds:
-        grid = list(whole["patches"].shape[1:3])
-        said = identity["outputs"]["patches"]["grid"]
-        found.append(("patch grid", "holds" if grid == list(said) else "fails", f"{grid}, described as {said}"))
-    return found
 
 
 def _row(check: str, result: str, detail: str) -> Row:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
-from cache.key import image_id, virtual_id
 from cache.layout import is_name
 from cache.packs import PACK_SIZE, read_pack, write_pack
 from cache.store import Store
@@ -24,18 +22,18 @@ from manifests.catalogue import Catalogue
 from manifests.errors import UsageError
 from manifests.schema import Dataset
 
+from .augmentation import copy_name
 from .classes import Labels, assign
 from .columns import view_table
 from .containers.opening import open_container
-from .containers.places import read_place
-from .intake import header
-from .layouts.entries import Ask, Entry, Found, Place, Refused
+from .identify import identify, remembered, with_beside
+from .layouts.entries import Ask, Entry, Found, Refused
 from .layouts.folder import read_listing
 from .layouts.labels_file import read_labels
 from .layouts.registry import LAYOUTS, detect, known_layout
 from .listed import SourceImages, listed_before, source_images
 from .packing import Packing, Seen, choose_packs
-from .sources import FileNote, Sources
+from .pixel_steps import pixel_step_of
 
 log = logging.getLogger("assay")
 
@@ -46,6 +44,8 @@ class IndexRequest:
 
     layout
         "" where the root itself has to say.
+    augment
+        How many augmented copies of the dataset are written beside it, and by which seed they are drawn.
     """
 
     dataset: str
@@ -60,6 +60,8 @@ class IndexRequest:
     packing: Packing = "auto"
     follow_links: bool = False
     threads: int = 2
+    augment: int = 0
+    augment_seed: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class IndexReport:
     refused: tuple[Refused, ...] = field(default=())
     note: str = ""
     """What the manifest says where the number of images is another than it expects."""
+    copies: tuple[str, ...] = ()
+    """Augmented copies of the dataset, each a dataset over the same images and packs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +112,13 @@ def index(store: Store, catalogue: Catalogue, request: IndexRequest) -> IndexRep
     UsageError
         When the folder, the labels or the options do not fit; nothing is written then.
     """
+    if request.augment and pixel_step_of(catalogue, request.dataset) is not None:
+        raise UsageError(f"--augment: {request.dataset} has a pixel step of its own; expected one without.")
     found = gather(store, catalogue, request)
     table, labels = found.table, found.labels
     with store.stage() as staged:
         classes = "" if labels.classes is None else write_text(staged, labels.classes)
-        chosen = choose_packs(store, request.dataset, table, classes, request.packing, request.limit is not None)
+        chosen = choose_packs(store, request.dataset, table, classes, request.packing)
         inside = {item for pack in chosen for item in read_pack(store.disk, store.layout, pack).items}
         fresh = [image for image in dict.fromkeys(table["image_id"].to_list()) if image not in inside]
         for start in range(0, len(fresh), request.pack_size):
@@ -124,6 +130,10 @@ def index(store: Store, catalogue: Catalogue, request: IndexRequest) -> IndexRep
             "virtual": found.listed,
         }
         version, new = write_version(staged, request.dataset, table, classes, chosen, facts)
+        copies = [copy_name(request.dataset, copy) for copy in range(request.augment)]
+        for copy, name in enumerate(copies):
+            step = {"op": "augment", "copy": copy, "seed": request.augment_seed}
+            write_version(staged, name, table, classes, chosen, {**facts, "pixel_step": step})
     computed = sum(len(read_pack(store.disk, store.layout, pack).items) for pack in chosen)
     whole = found.manifest is not None and request.limit is None
     return IndexReport(
@@ -138,6 +148,7 @@ def index(store: Store, catalogue: Catalogue, request: IndexRequest) -> IndexRep
         computed=computed,
         refused=found.refused,
         note=found.manifest.count_note(table.height) if whole and found.manifest is not None else "",
+        copies=tuple(copies),
     )
 
 
@@ -170,7 +181,9 @@ def gather(store: Store, catalogue: Catalogue, request: IndexRequest) -> Gathere
         entries = entries[: request.limit]
     source = (manifest.over if manifest is not None else "") or request.dataset
     known = SourceImages() if request.root is not None else source_images(store, request.dataset, source, entries)
-    ids, seen, hashed = _identify(store, entries, request, source, known)
+    with remembered(store) as sources:
+        ids, seen, hashed = identify(store, sources, entries, source, known, request.threads)
+        entries = with_beside(store, sources, entries, request.threads)
     if known.images and (lost := [e.sample for e, i in zip(entries, ids, strict=True) if i is None]):
         more = f", nor has it {len(lost) - 1} more" if len(lost) > 1 else ""
         refused.append(Refused(lost[0], f"{source} in this store lacks it{more}"))
@@ -237,59 +250,3 @@ def _check_samples(entries: Sequence[Entry]) -> None:
         if entry.sample in seen:
             raise UsageError(f"{entry.sample!r} stands twice; sample names are unique. Index one copy of the set.")
         seen.add(entry.sample)
-
-
-def _identify(
-    store: Store, entries: Sequence[Entry], request: IndexRequest, source: str, known: SourceImages
-) -> tuple[list[str | None], Seen, int]:
-    seen = Seen()
-    sources = Sources(store)
-    ids: list[str | None] = []
-    hashed = 0
-
-    def listed(entry: Entry) -> str | None:
-        name = entry.listed_as or entry.sample
-        if not known.images:
-            image = virtual_id(source, name)
-            seen.rows.setdefault(image, (image, 0, 0, 0, "virtual"))
-            return image
-        held = known.images.get(name)
-        if held is not None:
-            seen.rows.setdefault(held, known.rows[held])
-        return held
-
-    def read(place: Place) -> FileNote | None:
-        path = Path(place.path)
-        try:
-            status = path.stat()
-            data = path.read_bytes() if place.whole else read_place(store.disk, place)
-        except OSError as error:
-            log.warning("%s: %s", place.path, error.strerror or error)
-            return None
-        found = header(data)
-        size = (found.width, found.height, found.format)
-        return FileNote(place, len(data), status.st_mtime_ns, image_id(data), *size, status.st_size)
-
-    try:
-        with ThreadPoolExecutor(max_workers=max(1, request.threads)) as pool:
-            # A bounded window, so that 100,000 small files do not become 100,000 waiting tasks.
-            for start in range(0, len(entries), 1024):
-                window = entries[start : start + 1024]
-                noted = [None if entry.place is None else sources.known(entry.place) for entry in window]
-                pairs = list(zip(window, noted, strict=True))
-                fresh = pool.map(read, [entry.place for entry, old in pairs if entry.place and old is None])
-                for entry, old in pairs:
-                    if entry.place is None:
-                        ids.append(listed(entry))
-                        continue
-                    note = old or next(fresh)
-                    ids.append(None if note is None else note.image_id)
-                    if note is not None:
-                        seen.add(note)
-                    if note is not None and old is None:
-                        sources.add(note)
-                        hashed += 1
-    finally:
-        # An interrupt loses nothing that was hashed.
-        sources.flush()
-    return ids, seen, hashed

@@ -8,8 +8,7 @@ from typing import Literal
 import polars as pl
 
 from cache import packs as pack_files
-from cache import spaces, views
-from cache.layout import IMAGE_KINDS, parse_record
+from cache import views
 from cache.packs import read_pack
 from cache.store import Store
 
@@ -37,13 +36,12 @@ class Seen:
         return pl.DataFrame([self.rows[item] for item in items], schema=pack_files.SCHEMA, orient="row")
 
 
-def choose_packs(
-    store: Store, dataset: str, table: pl.DataFrame, classes: str, packing: Packing, limited: bool
-) -> list[str]:
+def choose_packs(store: Store, dataset: str, table: pl.DataFrame, classes: str, packing: Packing) -> list[str]:
     """Return existing packs to list, the head's own first; for rows equal to the head's, exactly the head's.
 
-    `auto` takes a pack that some model has computed already, or of which at least half is wanted; otherwise a
-    100-image subset of a large set would drag whole packs through every model.
+    `auto` takes a pack of which at least half is wanted, computed already or not: a model that comes later sees whole
+    packs, so that a 100-image subset of a large set would drag thousands of images through it. What that costs is at
+    most one more pass over the subset.
     """
     if packing == "own":
         return []
@@ -53,26 +51,13 @@ def choose_packs(
     if head is not None and packing == "auto" and head.classes == classes and head.table.equals(table):
         return own
     names = [name.removesuffix(".json") for name in store.disk.names(store.layout.packs) if name.endswith(".json")]
-    computed = _computed_packs(store)
     chosen: list[str] = []
     covered: set[str] = set()
     for pack in [*own, *(name for name in names if name not in own)]:
         items = set(read_pack(store.disk, store.layout, pack).items)
         gain = (items & wanted) - covered
-        # The first N images of a big set are for trying things out: a new model must not see whole packs for them.
-        reached = pack in computed and not limited
-        worth = reached or len(gain) >= _REUSE_SHARE * len(items)
+        worth = len(gain) >= _REUSE_SHARE * len(items)
         if gain and (worth or packing == "reuse"):
             chosen.append(pack)
             covered |= gain
     return chosen
-
-
-def _computed_packs(store: Store) -> set[str]:
-    found = set()
-    for label in spaces.labels(store.disk, store.layout):
-        for kind in IMAGE_KINDS:
-            for name in store.disk.names(store.layout.records(kind, label)):
-                if pack := parse_record(name):
-                    found.add(pack)
-    return found

@@ -153,7 +153,13 @@ def kinds_for(backbone: Backbone, asked: Sequence[str]) -> tuple[str, ...]:
 
 
 def plan_work(
-    store: Store, reader: Reader, candidate: Candidate, view: View, asked: Sequence[str], texts: Pairs = ()
+    store: Store,
+    reader: Reader,
+    candidate: Candidate,
+    view: View,
+    asked: Sequence[str],
+    texts: Pairs = (),
+    captions: Sequence[str] = (),
 ) -> Work:
     """Compare what is asked of a model and a dataset with what is committed.
 
@@ -161,10 +167,12 @@ def plan_work(
     ----------
     texts
         Prompt sets and class lists of the heads of a zero-shot model.
+    captions
+        Captions that a zero-shot model is to encode.
     """
     backbone = candidate.backbone
     image_kinds = kinds_for(backbone, asked)
-    kinds = (*image_kinds, *(TEXT_KINDS if texts else ()))
+    kinds = (*image_kinds, *(TEXT_KINDS if texts else ("text",) if captions else ()))
     if view.facts.get("virtual") and image_kinds:
         raise UsageError(
             f"dataset {view.name} is a list without images on this machine; "
@@ -173,7 +181,7 @@ def plan_work(
         )
     space = Space(dict(backbone.identity()), dict(candidate.provenance))
     packs = reader.needed_packs(view)
-    text = plan_text(reader, space, texts)
+    text = plan_text(reader, space, texts, captions)
     request = Request(
         verb="run",
         model=candidate.name,
@@ -202,7 +210,7 @@ def plan_work(
     others = tuple(
         other
         for other in store.requests().live
-        if other.binds
+        if other.of_images
         and (other.model, other.dataset) == (request.model, request.dataset)
         and not same_binding(other, request)
     )

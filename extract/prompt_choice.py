@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from cache.captions import captions_of, has_captions
 from cache.store import Store
 from cache.texts import ClassList, prompts_of, read_classes
 from cache.views import View
@@ -58,11 +59,20 @@ def heads_for(
     names = classes or classes_of(store, catalogue, view)
     if names is None:
         said = f"{view.name} has no classes to put into prompts"
+        if has_captions(view.table) and "heads" not in kinds:
+            # Its text is its captions, which are encoded as they stand.
+            log.log(logging.WARNING if prompts else logging.DEBUG, "%s, so it gets its captions and no heads", said)
+            return ()
         if prompts or kinds:
             raise UsageError(f"{said}; name them with --classes FILE (one a line) or --classes {IMAGENET}")
         log.info("%s, so it gets embeddings and no heads; --classes FILE or --classes %s names some", said, IMAGENET)
         return ()
     return tuple((prompts_of(one), names) for one in found)
+
+
+def captions_for(view: View, kinds: Sequence[str]) -> tuple[str, ...]:
+    """Return the captions of a dataset that are to be encoded: all of them, unless other kinds were asked for."""
+    return captions_of(view.table).texts if not kinds or "text" in kinds else ()
 
 
 def classes_of(store: Store, catalogue: Catalogue, view: View) -> ClassList | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,86 +17,24 @@ import numpy as np
 from cache.commits import Outcome, RowFailure, Unit, write_commit
 from cache.errors import IncompleteError
 from cache.reader import Reader
+from cache.reading import read_sharded
 from cache.requests import describe, write_request
 from cache.runs import named_requests, new_run_id, write_end, write_start
-from cache.segments import Compression, array_segments
+from cache.segments import Compression, Segment, array_segments, segment_of_rows
 from cache.spaces import write_space
 from cache.store import Store
 from cache.texts import write_text
+from cache.writing import StagedFiles
 
 from .backbones.protocol import Backbone, ZeroShot
 from .plan import Plan, UnitPlan
 from .progress import Meter, meter
+from .receipts import Receipt, RunReport, TextReceipt
 from .sources import Sources
-from .text_unit import TextWork, encode_text, head_stats, write_words
+from .text_unit import TextWork, encode_text, head_stats, text_stats, write_words
 from .unit import Settings, compute_unit
 
 log = logging.getLogger("assay")
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What a worker says of a unit it has written."""
-
-    unit: UnitPlan
-    outcomes: dict[str, str]
-    failures: tuple[RowFailure, ...]
-    seconds: float
-    largest_difference: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class TextReceipt:
-    """What a worker says of the text of a space."""
-
-    label: str
-    sentences: int
-    heads: int
-    failures: tuple[RowFailure, ...]
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class RunReport:
-    """What became of a plan."""
-
-    run: str
-    receipts: tuple[Receipt, ...]
-    models_constructed: int
-    texts: tuple[TextReceipt, ...] = ()
-
-    @property
-    def failures(self) -> tuple[RowFailure, ...]:
-        """Every row without numbers."""
-        return tuple(failure for receipt in (*self.texts, *self.receipts) for failure in receipt.failures)
-
-    def images_per_second(self) -> dict[str, float]:
-        """Return the speed of each space, decoding and writing included."""
-        images: dict[str, int] = {}
-        seconds: dict[str, float] = {}
-        for receipt in self.receipts:
-            images[receipt.unit.label] = images.get(receipt.unit.label, 0) + receipt.unit.images
-            seconds[receipt.unit.label] = seconds.get(receipt.unit.label, 0.0) + receipt.seconds
-        return {label: round(count / max(seconds[label], 1e-9), 3) for label, count in images.items()}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "run": self.run,
-            "units": len(self.receipts),
-            "images": sum(receipt.unit.images for receipt in self.receipts),
-            "sentences": sum(receipt.sentences for receipt in self.texts),
-            "heads": sum(receipt.heads for receipt in self.texts),
-            "seconds": round(sum(receipt.seconds for receipt in self.receipts), 3),
-            "models_constructed": self.models_constructed,
-            "images_per_second": self.images_per_second(),
-            "failures": [{"item": f.item, "status": f.status, "detail": f.detail} for f in self.failures],
-            "nondeterminism": [
-                {"space": r.unit.label, "pack": r.unit.pack, "kind": kind, "largest_difference": difference}
-                for r in self.receipts
-                for kind, difference in r.largest_difference.items()
-            ],
-        }
 
 
 class Worker:
@@ -141,21 +79,27 @@ class Worker:
             shown.advance(rows - done)
             done = rows
 
-        result = compute_unit(self.store, self.sources, backbone, items, unit.kinds, self.settings, advance)
         outcomes: dict[str, str] = {}
         differences: dict[str, float] = {}
-        for kind in unit.kinds:
-            place = Unit(kind, unit.space, unit.label, unit.pack)
-            segments = list(array_segments(kind, unit.space, unit.pack, result.arrays[kind], self.compress))
-            with self.store.stage() as staged:
-                outcome = write_commit(staged, place, segments, result.failures[kind], self.run)
-            outcomes[kind] = outcome.value
-            if outcome is Outcome.DIFFERENT:
-                differences[kind] = self._difference(place, result.arrays[kind])
-                log.warning(
-                    "%s of %s, pack %s: another run committed other numbers (they differ by %.3g at most); it stays",
-                    kind, unit.label, unit.pack[:16], differences[kind],
-                )  # fmt: skip
+        segments: dict[str, list[Segment]] = {kind: [] for kind in unit.kinds}
+        with self.store.stage() as staged:
+
+            def take(kind: str, start: int, rows: np.ndarray[Any, Any]) -> None:
+                segment = segment_of_rows(kind, unit.space, unit.pack, start, rows, self.compress)
+                # On the disk from here on: patches of a pack are more than some machines' memory.
+                segments[kind].append(replace(segment, files=staged.hold(segment.files)))
+
+            result = compute_unit(self.store, self.sources, backbone, items, unit.kinds, self.settings, advance, take)
+            for kind in unit.kinds:
+                place = Unit(kind, unit.space, unit.label, unit.pack)
+                outcome = write_commit(staged, place, segments[kind], result.failures[kind], self.run)
+                outcomes[kind] = outcome.value
+                if outcome is Outcome.DIFFERENT:
+                    differences[kind] = self._difference(place, segments[kind])
+                    log.warning(
+                        "%s of %s, pack %s: another run committed other numbers (they differ by %.3g at most); it "
+                        "stays", kind, unit.label, unit.pack[:16], differences[kind],
+                    )  # fmt: skip
         failures = {failure.row: failure for kind in unit.kinds for failure in result.failures[kind]}
         log.debug("unit %s of %s is committed: %s", unit.pack[:16], unit.label, outcomes)
         return Receipt(unit, outcomes, tuple(failures.values()), time.monotonic() - start, differences)
@@ -166,26 +110,29 @@ class Worker:
         self.load(backbone)
         assert isinstance(backbone, ZeroShot)
         tower = backbone.text_tower()
-        sentences = work.sentences
-        done = 0
-
-        def advance(rows: int) -> None:
-            nonlocal done
-            shown.advance(rows - done)
-            done = rows
-
-        features = tower.encode(sentences, advance)
         failures: list[RowFailure] = []
-        for made in encode_text(work, features):
-            place = Unit(made.kind, space, label, made.pack)
-            segments = list(array_segments(made.kind, space, made.pack, made.values, stats=head_stats(tower)))
-            with self.store.stage() as staged:
-                outcome = write_commit(staged, place, segments, made.failures, self.run)
-            failures += made.failures
-            if outcome is Outcome.DIFFERENT:
-                log.warning("%s of %s, pack %s: another run committed other numbers; they stay",
-                            made.kind, label, made.pack[:16])  # fmt: skip
-        return TextReceipt(label, len(sentences), len(work.heads), tuple(failures), time.monotonic() - start)
+        encoded = 0
+        for step in work.steps():
+            done = 0
+
+            def advance(rows: int) -> None:
+                nonlocal done
+                shown.advance(rows - done)
+                done = rows
+
+            features = tower.encode(step.sentences, advance)
+            encoded += len(step.sentences)
+            for made in encode_text(step, features):
+                place = Unit(made.kind, space, label, made.pack)
+                stats = text_stats(tower, step.new[made.pack]) if made.kind == "text" else head_stats(tower)
+                segments = list(array_segments(made.kind, space, made.pack, made.values, stats=stats))
+                with self.store.stage() as staged:
+                    outcome = write_commit(staged, place, segments, made.failures, self.run)
+                failures += made.failures
+                if outcome is Outcome.DIFFERENT:
+                    log.warning("%s of %s, pack %s: another run committed other numbers; they stay",
+                                made.kind, label, made.pack[:16])  # fmt: skip
+        return TextReceipt(label, encoded, len(work.heads), tuple(failures), time.monotonic() - start)
 
     def _refuse_absent(self, unit: UnitPlan, items: Sequence[str]) -> None:
         # A folder that is not mounted, or indexed on another machine: rows without numbers would be there for good.
@@ -195,10 +142,15 @@ class Worker:
                 "Mount or copy the folder again; if it moved, `assay-extract index DATASET --root DIR` finds it there."
             )
 
-    def _difference(self, place: Unit, ours: np.ndarray[Any, Any]) -> float:
+    def _difference(self, place: Unit, ours: Sequence[Segment]) -> float:
         largest = 0.0
-        for start, theirs in Reader(self.store).segments(place):
-            gap = np.abs(theirs.astype(np.float64) - ours[start : start + len(theirs)].astype(np.float64))
+        for (_, theirs), segment in zip(Reader(self.store).segments(place), ours, strict=True):
+            files = segment.files
+            where = self.store.layout.segment(place.kind, place.label, segment.id)
+            if isinstance(files, StagedFiles) and self.store.disk.is_folder(where):
+                # Placed before the other run's record was seen; nothing refers to it.
+                files = replace(files, folder=where)
+            gap = np.abs(theirs.astype(np.float64) - read_sharded(files, slice(None), "ours").astype(np.float64))
             finite = gap[np.isfinite(gap)]
             largest = max(largest, float(finite.max(initial=0.0)))
         return largest

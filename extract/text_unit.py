@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cache.captions import TRUNCATED
 from cache.commits import RowFailure
 from cache.key import head_id, pack_id, text_id
 from cache.packs import PACK_SIZE, write_pack
@@ -23,7 +24,7 @@ from cache.writing import Stage
 from cache.zero_shot import class_weights
 from manifests.errors import AssayError
 
-from .backbones.protocol import TextTower
+from .backbones.protocol import CountsTruncated, TextTower
 
 Pairs = Sequence[tuple[Prompts, ClassList]]
 
@@ -55,7 +56,7 @@ class TextWork:
     asked
         Every head that was asked for, whether it is there or not.
     packs
-        Text packs that hold the sentences, stored and new.
+        Text packs that hold the sentences and captions, stored and new.
     new
         Text packs to fill: pack id -> its sentences in order.
     heads
@@ -89,16 +90,31 @@ class TextWork:
     @property
     def extra(self) -> dict[str, tuple[str, ...]]:
         """The packs of a request."""
-        return {"text": self.packs, "heads": tuple(job.pack for job in self.asked)} if self.asked else {}
+        heads = {"heads": tuple(job.pack for job in self.asked)} if self.asked else {}
+        return {"text": self.packs, **heads} if self.packs else {}
+
+    def steps(self) -> tuple[TextWork, ...]:
+        """Return the parts that can be committed one after another: heads with all their sentences, then each pack.
+
+        Thousands of captions need not wait for each other, and what is done stays done when a run is killed.
+        """
+        of_heads = {s for job in self.heads for group in sentences_of(job.prompts, job.classes) for s in group}
+        together = {pack: strings for pack, strings in self.new.items() if not of_heads.isdisjoint(strings)}
+        first = (TextWork(new=together, heads=self.heads),) if self.heads or together else ()
+        return (*first, *(TextWork(new={pack: self.new[pack]}) for pack in self.new if pack not in together))
 
 
-def plan_text(reader: Reader, space: Space, pairs: Pairs, pack_size: int = PACK_SIZE) -> TextWork:
-    """Compare the sentences and heads of prompt sets with what a space has.
+def plan_text(
+    reader: Reader, space: Space, pairs: Pairs, captions: Sequence[str] = (), pack_size: int = PACK_SIZE
+) -> TextWork:
+    """Compare the sentences and heads of prompt sets, and captions, with what a space has.
 
     Parameters
     ----------
+    captions
+        Strings that are encoded as they stand.
     pack_size
-        Most sentences of a new pack.
+        Most sentences of a new pack; captions and the sentences of prompts get packs of their own.
 
     Raises
     ------
@@ -107,7 +123,9 @@ def plan_text(reader: Reader, space: Space, pairs: Pairs, pack_size: int = PACK_
     """
     asked = tuple(HeadJob(prompts, classes) for prompts, classes in pairs)
     wanted = dict.fromkeys(s for job in asked for group in sentences_of(job.prompts, job.classes) for s in group)
-    ids = {text_id(sentence): sentence for sentence in wanted}
+    prompted = {text_id(sentence): sentence for sentence in wanted}
+    captioned = {item: text for text in dict.fromkeys(captions) if (item := text_id(text)) not in prompted}
+    ids = {**prompted, **captioned}
     stored: dict[str, str] = {}
     lost: dict[str, str] = {}
     for pack in reader.committed("text", space.label):
@@ -115,9 +133,12 @@ def plan_text(reader: Reader, space: Space, pairs: Pairs, pack_size: int = PACK_
         for item in reader.pack(pack).items:
             if item in ids:
                 (stored if here else lost).setdefault(item, pack)
-    missing = [item for item in ids if item not in stored and item not in lost]
-    cut = [missing[at : at + pack_size] for at in range(0, len(missing), pack_size)]
-    new = {pack_id(part): tuple(ids[item] for item in part) for part in cut}
+    new: dict[str, tuple[str, ...]] = {}
+    for sort in (prompted, captioned):
+        missing = [item for item in sort if item not in stored and item not in lost]
+        for at in range(0, len(missing), pack_size):
+            part = missing[at : at + pack_size]
+            new[pack_id(part)] = tuple(ids[item] for item in part)
     states = {job.pack: reader.state(reader.unit("heads", space, job.pack)) for job in asked}
     gone = dict.fromkeys(pack for item, pack in lost.items() if item not in stored)
     return TextWork(
@@ -198,3 +219,12 @@ def encode_text(work: TextWork, features: NDArray[np.float32]) -> Iterator[Encod
 def head_stats(tower: TextTower) -> dict[str, float]:
     """Return what turns cosines into logits, as it is stored beside text and heads."""
     return {"logit_scale": tower.logit_scale, "logit_bias": tower.logit_bias}
+
+
+def text_stats(tower: TextTower, strings: Sequence[str]) -> dict[str, float]:
+    """Return what is stored beside text: what stands beside heads, and how many strings were too long to be read whole.
+
+    Nothing is said of length where no string was too long, or the tower cannot tell.
+    """
+    cut = tower.truncated(strings) if isinstance(tower, CountsTruncated) else 0
+    return head_stats(tower) | ({TRUNCATED: float(cut)} if cut else {})

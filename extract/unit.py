@@ -1,15 +1,16 @@
 """One unit of work: the images of a pack through one model, every kind in one forward pass.
 
-Knows bytes, pixels and a backbone; knows nothing of commits, requests or datasets.
+Knows bytes, pixels and a backbone; knows nothing of records, requests or datasets.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,21 @@ from numpy.typing import NDArray
 
 from cache.commits import RowFailure
 from cache.key import image_id
+from cache.segments import rows_a_segment
 from cache.store import Store
 
+from .augmentation import augmented
 from .backbones.protocol import Backbone
 from .containers.places import NotThereError, read_place
 from .intake import decode
+from .preprocess import unfit
+from .row_ranges import RowRanges
 from .sources import Sources
 
 log = logging.getLogger("assay")
 
 Progress = Callable[[int], None]
+Take = Callable[[str, int, NDArray[Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +96,26 @@ def read_item(store: Store, sources: Sources, item: str) -> tuple[bytes | None, 
     return None, *problems[-1]
 
 
-def prepare(store: Store, sources: Sources, backbone: Backbone, item: str) -> Prepared:
-    """Turn an image id into the model's input."""
+def prepare(
+    store: Store, sources: Sources, backbone: Backbone, item: str, ops: Sequence[Mapping[str, Any]] = ()
+) -> Prepared:
+    """Turn an image id into the model's input.
+
+    Parameters
+    ----------
+    ops
+        The preprocessing as described, which says what sizes it can take, and whether a crop goes by the image's name.
+    """
     data, status, detail = read_item(store, sources, item)
     if data is None:
         return Prepared(None, status, detail)
     decoded = decode(data)
     if decoded.image is None:
         return Prepared(None, decoded.status, decoded.detail)
-    return Prepared(backbone.transform(decoded.image), "ok", "")
+    refused = unfit(ops, decoded.width, decoded.height)
+    if refused is not None:
+        return Prepared(None, *refused)
+    return Prepared(backbone.transform(augmented(ops, item, decoded.image)), "ok", "")
 
 
 def prefetch(load: Callable[[str], Prepared], items: Sequence[str], workers: int, window: int) -> Iterator[Prepared]:
@@ -128,15 +145,43 @@ def compute_unit(
     kinds: Sequence[str],
     settings: Settings,
     progress: Progress = lambda done: None,
+    take: Take | None = None,
 ) -> UnitResult:
-    """Run a model over the images of a pack."""
+    """Run a model over the images of a pack.
+
+    Parameters
+    ----------
+    take
+        Receives kind, first row and rows of every range of rows as soon as it is whole, cut as segments are; then
+        `arrays` of the result is empty, and what is held at once is one range of each kind.
+    """
     arrays: dict[str, NDArray[Any]] = {}
+    strange: dict[str, list[int]] = {kind: [] for kind in kinds}
+
+    def receive(kind: str, start: int, part: NDArray[Any]) -> None:
+        bad = np.flatnonzero(~np.isfinite(part.reshape(len(part), -1)).all(axis=1))
+        strange[kind] += [start + int(row) for row in bad]
+        if take is None:
+            arrays[kind] = part
+        else:
+            take(kind, start, part)
+
+    ranges = {
+        kind: RowRanges(
+            len(items),
+            partial(rows_a_segment, kind) if take is not None else lambda row_bytes: len(items),
+            partial(receive, kind),
+        )
+        for kind in kinds
+    }
     failed: list[RowFailure] = []
     rows: list[int] = []
     batch: list[torch.Tensor] = []
+    ops = backbone.identity().get("preprocess", {}).get("ops", ())
     prepared = prefetch(
-        lambda item: prepare(store, sources, backbone, item), items, settings.workers, 2 * settings.batch_size
+        lambda item: prepare(store, sources, backbone, item, ops), items, settings.workers, 2 * settings.batch_size
     )
+    dtypes: dict[str, str] = {}
     for row, image in enumerate(prepared):
         if image.tensor is None:
             failed.append(RowFailure(row, items[row], image.status, image.detail))
@@ -145,28 +190,29 @@ def compute_unit(
             batch.append(image.tensor)
         if len(batch) == settings.batch_size or (row == len(items) - 1 and batch):
             for kind, values in forward(backbone, torch.stack(batch), kinds).items():
-                if kind not in arrays:
-                    arrays[kind] = np.full((len(items), *values.shape[1:]), np.nan, values.dtype)
-                arrays[kind][rows] = values
+                dtypes[kind] = values.dtype.name
+                ranges[kind].put(rows, values)
             rows, batch = [], []
             progress(row + 1)
-    for kind in kinds:
-        if kind not in arrays:
+    for kind, waiting in ranges.items():
+        if not waiting.shaped:
             # Not one image could be read: the shape still has to be that of the other packs.
-            blank = forward(backbone, backbone.blank(), [kind])[kind]
-            arrays[kind] = np.full((len(items), *blank.shape[1:]), np.nan, blank.dtype)
+            waiting.shape(forward(backbone, backbone.blank(), [kind])[kind])
+        waiting.close()
     progress(len(items))
-    return UnitResult(arrays, {kind: failed + _not_finite(arrays[kind], items, failed) for kind in kinds})
-
-
-def _not_finite(array: NDArray[Any], items: Sequence[str], failed: Sequence[RowFailure]) -> list[RowFailure]:
     known = {failure.row for failure in failed}
-    bad = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
-    return [
-        RowFailure(int(row), items[row], "not_finite", f"the model's output overflows {array.dtype.name}")
-        for row in bad
-        if int(row) not in known
-    ]
+    return UnitResult(
+        arrays,
+        {
+            kind: failed
+            + [
+                RowFailure(row, items[row], "not_finite", f"the model's output overflows {dtypes[kind]}")
+                for row in strange[kind]
+                if row not in known
+            ]
+            for kind in kinds
+        },
+    )
 
 
 def forward(backbone: Backbone, batch: torch.Tensor, kinds: Sequence[str]) -> dict[str, NDArray[Any]]:

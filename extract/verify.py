@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from cache.reader import Reader, State
 from cache.store import Store
 from manifests.catalogue import Catalogue
 
+from .blocks import Block
+from .pixel_steps import pixel_step_of
 from .resolve import Choice, candidate, named_models
 from .sources import Memo, Sources
 from .unit import Settings, compute_unit
@@ -22,18 +25,32 @@ from .unit import Settings, compute_unit
 log = logging.getLogger("assay")
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Which images are computed again, and what counts as equal.
+
+    recompute
+        Images of each model and dataset.
+    tolerance
+        Largest difference, relative to the largest stored number.
+    """
+
+    recompute: int = 16
+    seed: int = 0
+    tolerance: float = 1e-3
+
+
 def verify_rows(
-    store: Store,
-    catalogue: Catalogue,
-    models: Sequence[str],
-    datasets: Sequence[str],
-    choice: Choice,
-    settings: Settings,
-    recompute: int,
-    seed: int,
-    tolerance: float,
+    store: Store, catalogue: Catalogue, blocks: Sequence[Block], choice: Choice, settings: Settings, draw: Draw
 ) -> list[dict[str, Any]]:
     """Return one row for each (model, dataset, kind).
+
+    Parameters
+    ----------
+    blocks
+        As `run` takes them; no model means all that are bound.
+    choice
+        As it was given to `run`: a name given with --as is the one that the store knows.
 
     Raises
     ------
@@ -42,19 +59,45 @@ def verify_rows(
     IncompleteError
         When no number or no image of what was asked for is here.
     """
+    rows: list[dict[str, Any]] = []
+    for models, datasets, kinds, _ in blocks:
+        rows += _block_rows(store, catalogue, models, datasets, kinds, choice, settings, draw)
+    if not rows:
+        raise IncompleteError(
+            "there is nothing to compare: what was asked for is not extracted, or its images are not on this machine. "
+            "`assay-extract status` shows which."
+        )
+    return rows
+
+
+def _block_rows(
+    store: Store,
+    catalogue: Catalogue,
+    models: Sequence[str],
+    datasets: Sequence[str],
+    asked: Sequence[str],
+    choice: Choice,
+    settings: Settings,
+    draw: Draw,
+) -> list[dict[str, Any]]:
     reader, sources, memo = Reader(store), Sources(store), Memo(store)
     rows: list[dict[str, Any]] = []
-    for binding in bindings(store, models, datasets):
-        (named,) = named_models(catalogue, [binding.model], choice)
-        backbone = candidate(catalogue, named, choice, memo).backbone
+    for binding in bindings(store, [choice.name] if choice.name else models, datasets):
         space = store.space(binding.label)
+        if "preprocess" not in space.identity:
+            log.info("%s on %s was ingested or derived, without a pass over images", binding.model, binding.dataset)
+            continue
+        (named,) = named_models(catalogue, list(models) if choice.name else [binding.model], choice)
+        view = store.version(binding.dataset)
+        step = pixel_step_of(catalogue, view.name, view.facts)
+        backbone = candidate(catalogue, named, choice, memo, step).backbone
         if dict(backbone.identity()) != space.identity:
             raise UsageError(
                 f"{binding.model} describes itself otherwise than space {space.label} does (other weights, size, "
-                "dtype or pixels). `assay-extract run` would make a space of its own; there is nothing to compare."
+                "classes, dtype or pixels); pass the options that `run` was given. `assay-extract run` would make a "
+                "space of its own; there is nothing to compare."
             )
-        view = store.version(binding.dataset)
-        kinds = tuple(kind for kind in binding.kinds if kind in IMAGE_KINDS)
+        kinds = tuple(kind for kind in binding.kinds if kind in IMAGE_KINDS and (not asked or kind in asked))
         here = [
             pack
             for pack in reader.needed_packs(view)
@@ -62,10 +105,10 @@ def verify_rows(
         ]
         failed = {f.item for p in here for k in kinds for f in _failures(reader, k, space, p)}
         items = sorted({item for pack in here for item in reader.pack(pack).items} - failed)
-        if not items:
+        if not items or not kinds:
             continue
-        rng = np.random.default_rng(seed)
-        chosen = [items[at] for at in sorted(rng.choice(len(items), min(recompute, len(items)), replace=False))]
+        rng = np.random.default_rng(draw.seed)
+        chosen = [items[at] for at in sorted(rng.choice(len(items), min(draw.recompute, len(items)), replace=False))]
         backbone.load(settings.device)
         try:
             fresh = compute_unit(store, sources, backbone, chosen, kinds, settings)
@@ -78,12 +121,9 @@ def verify_rows(
         kept = [row for row in range(len(chosen)) if row not in gone]
         for kind in kinds if kept else ():
             stored = store.rows(kind, space.id, [chosen[row] for row in kept])
-            rows.append(_compare(binding.model, binding.dataset, kind, stored, fresh.arrays[kind][kept], tolerance))
-    if not rows:
-        raise IncompleteError(
-            "there is nothing to compare: what was asked for is not extracted, or its images are not on this machine. "
-            "`assay-extract status` shows which."
-        )
+            rows.append(
+                _compare(binding.model, binding.dataset, kind, stored, fresh.arrays[kind][kept], draw.tolerance)
+            )
     return rows
 
 

@@ -26,6 +26,7 @@ from cache.runs import named_requests, new_run_id, write_end, write_start
 from cache.segments import table_segment
 from cache.spaces import Space, write_space
 from cache.store import Store
+from cache.texts import ClassList, read_classes
 from cache.views import View
 from manifests.errors import AssayError, UsageError
 
@@ -129,6 +130,21 @@ def in_view_order(records: Sequence[Record], view: View) -> list[Record]:
     return sorted(records, key=lambda one: (one.question.list, one.question.rotation, place[one.question.image_id]))
 
 
+def _check_truth(records: Sequence[Record], view: View, classes: ClassList) -> None:
+    """Compare what questions take for right with the dataset's labels."""
+    right: dict[str, set[str]] = {}
+    for image, label in view.table.select("image_id", "label").rows():
+        if label is not None:
+            right.setdefault(image, set()).add(classes.names[label])
+    for record in records:
+        question = record.question
+        if question.image_id in right and question.truth not in right[question.image_id]:
+            raise UsageError(
+                f"a question about image {question.image_id[:16]} takes {question.truth!r} for right; {view.name} says "
+                f"{', '.join(sorted(right[question.image_id]))}. Nothing was written."
+            )
+
+
 def ingest_answers(
     store: Store, facts: Mapping[str, Any], ask: IngestRequest, view: View, sources: Sequence[Source]
 ) -> tuple[Request, int, int]:
@@ -152,6 +168,8 @@ def ingest_answers(
         When an image was not asked about, or data of the same answers were lost.
     """
     records = in_view_order(read_answers(sources), view)
+    if view.classes:
+        _check_truth(records, view, read_classes(store.disk, store.layout, view.classes))
     answers = {record.question.id: record.answer for record in records}
     packs = cut([record.question for record in records])
     files = tuple(sorted(source.sha256 for source in sources))

@@ -41,7 +41,7 @@ class IngestRequest:
 
     model: str
     dataset: str
-    kind: Kind | Literal["records"]
+    kind: Kind
     files: tuple[Path, ...]
     form: Form | Literal[""] = ""
     group: str = ""

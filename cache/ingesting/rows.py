@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from manifests.errors import UsageError
 
 ArrayKind: TypeAlias = Literal["logits", "embeddings"]
-Kind: TypeAlias = Literal["logits", "embeddings", "predictions"]
+Kind: TypeAlias = Literal["logits", "embeddings", "predictions", "records"]
 Match: TypeAlias = Literal["sample", "file name", "cue"]
 """By what rows meet samples: the whole name, what stands after its last slash, or after its last underscore too."""
 

@@ -6,41 +6,31 @@ description. Logits are no output: they are embeddings times a head, and a head 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cached_property, partial
 from importlib import metadata
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 
-from extract.preprocess import describe
-from extract.probe import pixel_probe
-from extract.weights import (
-    DictMemo,
-    Memo,
-    ResolvedWeights,
-    WeightsSource,
-    file_sha256,
-    parse_weights,
-    resolve,
-)  # fmt: skip
+from extract.weights import DictMemo, Memo, WeightsSource, parse_weights
 from manifests.canonical import canonical_json
-from manifests.errors import AssayError, UsageError
+from manifests.errors import UsageError
 
-from .architecture import build_weightless, skeleton
-from .open_clip_config import resolve_config
+from .architecture import build_weightless
+from .geometry import NATIVE, Geometry, Size, padded
+from .library_model import LibraryModel
+from .open_clip_config import OpenClipConfig, resolve_config
 from .open_clip_outputs import measure, one_pass
+from .open_clip_reference import OpenClipReference
 from .open_clip_weights import build, create, set_size
-from .precision import compute_dtype, open_device, set_precision
-from .protocol import EXTRACTOR_SCHEMA, STORED_DTYPES, row_bytes
+from .protocol import Reference
+from .resizing import check_resized, patch_size, shapes
 from .text_tower import OpenClipTextTower, describe_tokenizer, open_tokenizer
 from .timm_weights import UNFIT, shorten
 
 
-class OpenClipBackbone:
+class OpenClipBackbone(LibraryModel):
     """An open_clip architecture with weights.
 
     Parameters
@@ -62,7 +52,12 @@ class OpenClipBackbone:
         Never ask the hub.
     pixel_step
         A dataset's own step before the transform; see `preprocess.with_pixel_step`.
+    geometry
+        Another size without a crop, and which layers become patches; in place of `image_size`.
     """
+
+    library = "open_clip"
+    checked_kind = "embeddings"
 
     def __init__(
         self,
@@ -75,21 +70,29 @@ class OpenClipBackbone:
         memo: Memo | None = None,
         offline: bool = False,
         pixel_step: Mapping[str, Any] | None = None,
+        geometry: Geometry = NATIVE,
     ) -> None:
-        self._config = resolve_config(
-            arch,
-            parse_weights(weights) if isinstance(weights, str) else weights,
-            image_size=image_size,
-            interpolation=interpolation,
+        memo = DictMemo() if memo is None else memo
+        source = parse_weights(weights) if isinstance(weights, str) else weights
+        look_up = partial(resolve_config, arch, source, interpolation=interpolation, offline=offline)
+        if geometry.size is not None:
+            if image_size is not None:
+                raise UsageError("--geometry and --image-size both say how large images are; keep one")
+            image_size = padded(geometry.size, _patch(look_up(), memo))
+        self._config = look_up(image_size=image_size)
+        self._pixel_step = pixel_step
+        self._again = partial(
+            OpenClipBackbone, arch, source, interpolation=interpolation, dtype=dtype, memo=memo, offline=offline,
+            pixel_step=pixel_step,
+        )  # fmt: skip
+        super().__init__(
+            self._config,
+            self._config.transform(pixel_step, geometry),
+            geometry=geometry,
+            dtype=dtype,
+            memo=memo,
             offline=offline,
         )
-        self._dtype = compute_dtype(dtype)
-        self._dtype_name = dtype
-        self._memo: Memo = DictMemo() if memo is None else memo
-        self._offline = offline
-        self._transform = self._config.transform(pixel_step)
-        self._model: Any = None
-        self._device = torch.device("cpu")
 
     def identity(self) -> dict[str, Any]:
         """Return the canonical description of the feature space; see `Backbone.identity`.
@@ -97,93 +100,29 @@ class OpenClipBackbone:
         Besides the keys of every backbone it has `text`: tokenizer, context length, arithmetic. Images and texts are
         one space.
         """
-        facts = self._facts
-        height, width = self._config.size
-        return {
-            "library": "open_clip",
-            "architecture": {
-                "name": self._config.name,
-                "kwargs": self._described_config(),
-                "skeleton": facts["skeleton"],
-                "activations": facts["activations"],
-            },
-            "weights": self._weights_identity,
-            "preprocess": self._preprocess,
-            "geometry": f"{height}x{width}",
-            "outputs": facts["outputs"],
-            "text": {"tokenizer": self._tokenizer_facts, "compute": "float32", "dtype": "float16", "normalised": False},
-            "dtype": {"compute": self._dtype_name},
-            "extractor_schema": EXTRACTOR_SCHEMA,
-        }
+        text = {"tokenizer": self._tokenizer_facts, "compute": "float32", "dtype": "float16", "normalised": False}
+        return {**super().identity(), "text": text}
 
-    def transform(self, image: Image.Image) -> torch.Tensor:
-        """Return the model's input for an RGB image: float32 `(3, h, w)`.
+    def at(self, geometry: Geometry) -> OpenClipBackbone:
+        """Return the same model, not loaded, at another geometry."""
+        return self._again(geometry=geometry)
 
-        Raises
-        ------
-        UsageError
-            When a ready-made image does not have the model's size.
-        """
-        tensor: torch.Tensor = self._transform(image)
-        if tuple(tensor.shape) != (3, *self._config.size):
-            raise UsageError(
-                f"preprocessing gave {tuple(tensor.shape)}; {self._config.name} expects {(3, *self._config.size)}"
-            )
-        return tensor
-
-    def kinds(self) -> tuple[str, ...]:
-        """Return the kinds of which one forward pass yields numbers."""
-        return tuple(kind for kind in STORED_DTYPES if kind in self._facts["outputs"])
+    def reference(self) -> Reference:
+        """Return open_clip's own calls on the same weights; `load` comes before."""
+        if self._model is None:
+            raise RuntimeError("load() comes before reference()")
+        plain = self._pixel_step is None and self._geometry.size is None
+        return OpenClipReference(
+            self._config, self._resolved, self._device, self._dtype, offline=self._offline, transforms=plain
+        )
 
     def class_count(self) -> int:
         """Return 0: a zero-shot model has no columns of its own."""
         return 0
 
-    def row_bytes(self) -> dict[str, int]:
-        """Return the stored bytes of one image, by kind."""
-        return row_bytes(self._facts["outputs"])
-
     def text_width(self) -> int:
         """Return the width of text features, which is that of embeddings."""
         return int(self._config.model["embed_dim"])
-
-    def blank(self) -> torch.Tensor:
-        """Return one input of zeros."""
-        return torch.zeros(1, 3, *self._config.size)
-
-    def load(self, device: str) -> None:
-        """Build the model with its weights on a device and hold it against its description."""
-        self._device = open_device(device)
-        set_precision(self._dtype_name)
-        described = self._weights_identity
-        try:
-            model = build(self._config, self._resolved)
-        except UNFIT as error:
-            raise UsageError(f"open_clip cannot build {self._config.name}: {shorten(error)}") from error
-        if skeleton(model) != self._facts["skeleton"]:
-            raise AssayError(
-                f"{self._config.name}: the model that open_clip built has other tensors than the one described; "
-                "please report this"
-            )
-        if self._hash_weights() != described:
-            raise UsageError(f"the weights of {self._config.name} changed while they were read; run the command again")
-        model = model.eval().requires_grad_(False).to(self._device)
-        # Only images are computed in another dtype; the text half and the logit scale stay as they are.
-        model.visual.to(self._dtype)
-        self._check_one_pass(model)
-        self._model = model
-
-    def forward(self, batch: torch.Tensor, kinds: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """Run the image tower once over float32 `(n, 3, h, w)`; see `Backbone.forward`."""
-        if self._model is None:
-            raise RuntimeError("load() comes before forward()")
-        if batch.ndim != 4 or tuple(batch.shape[1:]) != (3, *self._config.size):
-            raise ValueError(f"expected a batch (n, {(3, *self._config.size)}), got {tuple(batch.shape)}")
-        if unknown := sorted(set(kinds) - set(self.kinds())):
-            raise ValueError(f"kinds {unknown}; expected some of {self.kinds()}")
-        with torch.inference_mode():
-            outputs = one_pass(self._model.visual, batch.to(self._device, self._dtype), embeds=self._config.embeds)
-            return {kind: _stored(outputs[kind], kind) for kind in kinds}
 
     def text_tower(self) -> OpenClipTextTower:
         """Return the text tower of the loaded model.
@@ -198,32 +137,7 @@ class OpenClipBackbone:
         tokenizer = open_tokenizer(self._config, offline=self._offline)
         return OpenClipTextTower(self._model, tokenizer, self._device, self._dtype_name)
 
-    def close(self) -> None:
-        """Let the model and its device memory go."""
-        self._model = None
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    @cached_property
-    def _facts(self) -> dict[str, Any]:
-        config = self._config
-        described = canonical_json(self._described_config()).decode()
-        libraries = (metadata.version("open_clip_torch"), metadata.version("timm"))
-        key = ("architecture", "open_clip", *libraries, config.name, described, *config.size)
-        if isinstance(known := self._memo.get(key), dict):
-            return known
-        try:
-            facts: dict[str, Any] = build_weightless(
-                lambda: set_size(config, create(config, str(torch.get_default_device()))),
-                lambda model: measure(model, config),
-            )
-        except (*UNFIT, OSError, ImportError) as error:
-            size = "x".join(map(str, config.size))
-            raise UsageError(f"open_clip cannot build {config.name} for {size} pixels: {shorten(error)}") from error
-        self._memo.put(key, facts)
-        return facts
-
-    def _described_config(self) -> dict[str, Any]:
+    def _kwargs(self) -> dict[str, Any]:
         # A vocabulary file is named by its content, under `text`.
         text = dict(self._config.model["text_cfg"])
         if kwargs := text.get("tokenizer_kwargs"):
@@ -234,41 +148,75 @@ class OpenClipBackbone:
     def _tokenizer_facts(self) -> dict[str, Any]:
         return describe_tokenizer(self._config)
 
-    @cached_property
-    def _preprocess(self) -> dict[str, Any]:
-        return {"ops": describe(self._transform), "probe": pixel_probe(self._transform)}
-
-    @cached_property
-    def _resolved(self) -> ResolvedWeights:
-        return resolve(self._config.weights, offline=self._offline)
-
-    @cached_property
-    def _weights_identity(self) -> Any:
-        return self._hash_weights()
-
-    def _hash_weights(self) -> Any:
-        if self._resolved.seed is not None:
-            return {"random": {"seed": self._resolved.seed, "torch": str(torch.__version__)}}
-        return [{"sha256": file_sha256(path, self._memo)} for path in self._resolved.files]
-
-    def _check_one_pass(self, model: Any) -> None:
-        # Once a load: the embeddings of the shared pass must be the model's own.
-        if not self._config.embeds:
-            return
-        noise = np.random.default_rng(0).standard_normal((1, 3, *self._config.size), np.float32)
-        batch = torch.from_numpy(noise).to(self._device, self._dtype)
-        with torch.inference_mode():
-            theirs = model.encode_image(batch, normalize=False).float()
-            gap = float((one_pass(model.visual, batch, embeds=True)["embeddings"].float() - theirs).abs().max())
-        tolerance = 1e-5 if self._dtype_name == "float32" else 1e-2
-        if not gap <= tolerance * max(1.0, float(theirs.abs().max())):
-            raise AssayError(
-                f"{self._config.name}: embeddings of the shared pass differ from the model's own by {gap:.3g}; this "
-                "tower does not pool its last features alone"
+    def _measure(self) -> dict[str, Any]:
+        config = self._config
+        described = canonical_json(self._kwargs()).decode()
+        key = ("architecture", *_libraries(), config.name, described, *config.size)
+        key += (self._geometry.variant,) if self._geometry.variant else ()
+        if isinstance(known := self._memo.get(key), dict):
+            return known
+        try:
+            facts: dict[str, Any] = build_weightless(
+                lambda: set_size(config, create(config, str(torch.get_default_device()))), self._measured
             )
+        except (*UNFIT, OSError, ImportError) as error:
+            size = "x".join(map(str, config.size))
+            raise UsageError(f"open_clip cannot build {config.name} for {size} pixels: {shorten(error)}") from error
+        self._memo.put(key, facts)
+        return facts
+
+    def _measured(self, model: Any) -> dict[str, Any]:
+        config = self._config
+        if config.forced is not None and config.family == "timm":
+            native = _native_facts(config, self._memo)["shapes"]
+            check_resized(config.name, native, model.visual.trunk, config.native, config.size)
+        return measure(model, config, self._geometry.layers)
+
+    def _build(self) -> Any:
+        try:
+            return build(self._config, self._resolved)
+        except UNFIT as error:
+            raise UsageError(f"open_clip cannot build {self._config.name}: {shorten(error)}") from error
+
+    def _place(self, model: Any) -> Any:
+        model = model.to(self._device)
+        # Only images are computed in another dtype; the text half and the logit scale stay as they are.
+        model.visual.to(self._dtype)
+        return model
+
+    def _pass(self, model: Any, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        layers = self._facts["outputs"].get("patches", {}).get("layers")
+        return one_pass(model.visual, batch, embeds=self._config.embeds, layers=layers)
+
+    def _own_call(self, model: Any, batch: torch.Tensor) -> torch.Tensor:
+        embeddings: torch.Tensor = model.encode_image(batch, normalize=False)
+        return embeddings
 
 
-def _stored(values: torch.Tensor, kind: str) -> NDArray[Any]:
-    # The cast is torch's: an overflow becomes an infinity without a warning, and the engine reports the row.
-    array: NDArray[Any] = values.to(getattr(torch, STORED_DTYPES[kind])).contiguous().cpu().numpy()
-    return array
+def _libraries() -> tuple[str, str, str]:
+    return "open_clip", metadata.version("open_clip_torch"), metadata.version("timm")
+
+
+def _patch(config: OpenClipConfig, memo: Memo) -> Size:
+    """Return height and width of the cells that an image tower cuts its input into first."""
+    if config.family == "timm":
+        height, width = _native_facts(config, memo)["patch"]
+        return int(height), int(width)
+    patch = 1 if config.family == "resnet" else int(config.model["vision_cfg"].get("patch_size", 16))
+    return patch, patch
+
+
+def _native_facts(config: OpenClipConfig, memo: Memo) -> dict[str, Any]:
+    """Return the patch size and the tensors of a timm tower at the size that it was made for."""
+    key = ("native", *_libraries(), config.name, canonical_json(dict(config.model["vision_cfg"])).decode())
+    if isinstance(known := memo.get(key), dict):
+        return known
+    try:
+        facts: dict[str, Any] = build_weightless(
+            lambda: create(config, str(torch.get_default_device())),
+            lambda model: {"patch": list(patch_size(model.visual.trunk)), "shapes": shapes(model.visual.trunk)},
+        )
+    except (*UNFIT, OSError, ImportError) as error:
+        raise UsageError(f"open_clip cannot build {config.name}: {shorten(error)}") from error
+    memo.put(key, facts)
+    return facts

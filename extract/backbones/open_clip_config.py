@@ -16,10 +16,11 @@ from typing import Any, Final, Literal
 import open_clip
 from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
 
-from extract.preprocess import Transform, with_pixel_step
+from extract.preprocess import Transform, with_pixel_step, with_straight_resize
 from extract.weights import FileWeights, HubWeights, LibraryWeights, RandomWeights, WeightsSource, hub_file
 from manifests.errors import UsageError
 
+from .geometry import NATIVE, Geometry
 from .open_clip_twins import check_activation
 
 CONFIG_FILE: Final = "open_clip_config.json"
@@ -93,12 +94,15 @@ class OpenClipConfig:
         """Tokens of a sentence."""
         return int(self.model["text_cfg"].get("context_length", open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH))
 
-    def transform(self, pixel_step: Mapping[str, Any] | None = None) -> Transform:
-        """Return open_clip's own evaluation transform."""
+    def transform(self, pixel_step: Mapping[str, Any] | None = None, geometry: Geometry = NATIVE) -> Transform:
+        """Return open_clip's own evaluation transform, or the straight resize of a geometry."""
         height, width = self.size
         size = height if height == width else (height, width)
         cfg = PreprocessCfg(**merge_preprocess_dict(dict(self.preprocess), {"size": size}))
-        return with_pixel_step(image_transform_v2(cfg, is_train=False), pixel_step)
+        transform: Transform = image_transform_v2(cfg, is_train=False)
+        if geometry.size is not None:
+            transform = with_straight_resize(transform, geometry.size, self.size, geometry.mean_std)
+        return with_pixel_step(transform, pixel_step, geometry.size or self.size)
 
 
 def resolve_config(

@@ -5,16 +5,22 @@ Knows open_clip's interface (`forward_intermediates`), no weights and no preproc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from manifests.errors import UsageError
+
 from .architecture import activations, skeleton
+from .layers import describe_patches, four_of, joined
 from .open_clip_config import OpenClipConfig
 from .protocol import STORED_DTYPES
 
 
-def one_pass(visual: Any, batch: torch.Tensor, *, embeds: bool) -> dict[str, torch.Tensor]:
+def one_pass(
+    visual: Any, batch: torch.Tensor, *, embeds: bool, layers: Sequence[int] | None = None
+) -> dict[str, torch.Tensor]:
     """Return every kind from one run of the tower.
 
     Parameters
@@ -23,6 +29,8 @@ def one_pass(visual: Any, batch: torch.Tensor, *, embeds: bool) -> dict[str, tor
         `(n, 3, h, w)`.
     embeds
         Whether the tower can pool at this size.
+    layers
+        Positions of the maps that become patches, the last of the network among them; None for that one alone.
 
     Returns
     -------
@@ -35,11 +43,12 @@ def one_pass(visual: Any, batch: torch.Tensor, *, embeds: bool) -> dict[str, tor
         pooled = visual(batch)
         return {"embeddings": pooled[0] if isinstance(pooled, tuple) else pooled}
     # All blocks run whatever `indices` is, so `stop_early` (inverted in ModifiedResNet) stays at its default.
+    indices = 1 if layers is None else list(layers)
     found = visual.forward_intermediates(
-        batch, indices=1, normalize_intermediates=False, intermediates_only=not embeds, output_fmt="NCHW"
+        batch, indices=indices, normalize_intermediates=False, intermediates_only=not embeds, output_fmt="NCHW"
     )
     outputs = {"embeddings": found["image_features"]} if embeds else {}
-    outputs["patches"] = found["image_intermediates"][-1].permute(0, 2, 3, 1)
+    outputs["patches"] = joined(found["image_intermediates"])
     return outputs
 
 
@@ -47,10 +56,18 @@ def _has_stages(visual: Any) -> bool:
     return hasattr(getattr(visual, "trunk", visual), "forward_intermediates")
 
 
-def measure(model: Any, config: OpenClipConfig) -> dict[str, Any]:
-    """Return the facts of an architecture that are the same for all weights: skeleton, activations, outputs."""
+def measure(model: Any, config: OpenClipConfig, layers: str = "last") -> dict[str, Any]:
+    """Return the facts of an architecture that are the same for all weights: skeleton, activations, outputs.
+
+    Raises
+    ------
+    UsageError
+        When the tower has no maps, or too few, for the layers that were asked for.
+    """
     batch = torch.zeros(1, 3, *config.size, device=next(model.parameters()).device)
-    shapes = {kind: tuple(out.shape[1:]) for kind, out in one_pass(model.visual, batch, embeds=config.embeds).items()}
+    chosen = None if layers == "last" else four_of(_maps(model.visual, batch, None))
+    made = one_pass(model.visual, batch, embeds=config.embeds, layers=chosen)
+    shapes = {kind: tuple(out.shape[1:]) for kind, out in made.items()}
     outputs: dict[str, dict[str, Any]] = {}
     if "embeddings" in shapes:
         if len(shapes["embeddings"]) != 1:
@@ -63,18 +80,22 @@ def measure(model: Any, config: OpenClipConfig) -> dict[str, Any]:
         }
     if "patches" in shapes:
         rows, columns, channels = shapes["patches"]
-        outputs["patches"] = {
-            "layer": "last stage",
-            "norm": False,
-            "grid": [rows, columns],
-            "order": "row-major",
-            "positions": _positions(config),
-            "stride": round(max(config.size[0] / rows, config.size[1] / columns)),
-            "width": channels,
-        }
+        widths = [channels] if chosen is None else [shape[0] for shape in _maps(model.visual, batch, chosen)]
+        outputs["patches"] = describe_patches((rows, columns), widths, chosen)
+        outputs["patches"]["positions"] = _positions(config)
+        outputs["patches"]["stride"] = round(max(config.size[0] / rows, config.size[1] / columns))
     for kind, facts in outputs.items():
         facts["dtype"] = STORED_DTYPES[kind]
     return {"skeleton": skeleton(model), "activations": activations(model), "outputs": outputs}
+
+
+def _maps(visual: Any, batch: torch.Tensor, indices: Sequence[int] | None) -> list[tuple[int, ...]]:
+    if not _has_stages(visual):
+        raise UsageError(f"{type(visual).__name__} has no feature maps; --layers four needs them")
+    found = visual.forward_intermediates(
+        batch, indices=indices, normalize_intermediates=False, intermediates_only=True, output_fmt="NCHW"
+    )
+    return [tuple(stage.shape[1:]) for stage in found["image_intermediates"]]
 
 
 def _positions(config: OpenClipConfig) -> str:

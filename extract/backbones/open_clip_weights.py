@@ -35,7 +35,7 @@ def create(config: OpenClipConfig, device: str = "cpu") -> Any:
     A ModifiedResNet keeps its native size; a timm tower gets another one by `set_size`, after the weights.
     """
     forced = config.forced if config.family == "vit" else None
-    with _quiet():
+    with quiet():
         return open_clip.create_model(
             config.source, load_weights=False, pretrained_text=False, force_image_size=forced, device=device
         )
@@ -141,7 +141,7 @@ def _or(names: list[str], otherwise: str) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep open_clip from warning on the root logger that a model was made without weights.
 
     `logging.warning` would also install a handler of its own on a root logger that has none.

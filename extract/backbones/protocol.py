@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
+    from .geometry import Geometry
+
 EXTRACTOR_SCHEMA: Final = 1
 """Bumped by hand when our own numbers change for equal weights and preprocessing."""
 
@@ -88,6 +90,14 @@ class TextTower(Protocol):
 
 
 @runtime_checkable
+class CountsTruncated(Protocol):
+    """A text tower that can tell which strings it does not read to their end."""
+
+    def truncated(self, strings: Sequence[str]) -> int:
+        """Return how many strings have more tokens than the tower reads."""
+
+
+@runtime_checkable
 class ZeroShot(Protocol):
     """A backbone with a text tower, which therefore needs no classifier."""
 
@@ -96,6 +106,44 @@ class ZeroShot(Protocol):
 
     def text_tower(self) -> TextTower:
         """Return the tower; `load` comes before."""
+
+
+@runtime_checkable
+class Resizable(Protocol):
+    """A backbone that can be had at another size, or with other layers as patches."""
+
+    def at(self, geometry: Geometry) -> Backbone:
+        """Return the same model, not loaded, at a geometry.
+
+        Raises
+        ------
+        UsageError
+            When it cannot be; at the latest when it describes itself.
+        """
+
+
+class Reference(Protocol):
+    """A library's own calls on the same weights, built apart from ours, to be held against a backbone."""
+
+    def transform(self, image: Image.Image) -> torch.Tensor | None:
+        """Return the library's own input for an RGB image; None where the library has none for this preprocessing."""
+
+    def outputs(self, batch: torch.Tensor) -> dict[str, NDArray[np.float32]]:
+        """Return the library's own `logits` and `embeddings`, as far as it has them."""
+
+    def head(self, names: Sequence[str], templates: Sequence[str]) -> NDArray[np.float32] | None:
+        """Return the library's own zero-shot classifier `(d, c)`; None without a text tower."""
+
+    def zero_shot(self, batch: torch.Tensor, head: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the library's own logits `(n, c)` of images under its classifier."""
+
+
+@runtime_checkable
+class Referenced(Protocol):
+    """A backbone whose numbers can be held against its library's own."""
+
+    def reference(self) -> Reference:
+        """Return the library's own calls; `load` comes before."""
 
 
 def row_bytes(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from open_clip.tokenizer import default_bpe
 from manifests.canonical import canonical_json
 from manifests.errors import UsageError
 
+from .learned_context import Position, encode_embedded, placeholder, with_context
 from .open_clip_config import OpenClipConfig
 from .precision import set_precision
 from .timm_weights import shorten
@@ -42,12 +43,12 @@ class OpenClipTextTower:
     model
         As open_clip built it; its text half in float32.
     tokenize
-        Strings to token ids `(n, context_length)`.
+        Strings to token ids `(n, context_length)`; takes another `context_length`, too.
     dtype
         The compute dtype of the process, which is put back after every call.
     """
 
-    def __init__(self, model: Any, tokenize: Callable[[list[str]], torch.Tensor], device: torch.device, dtype: str):
+    def __init__(self, model: Any, tokenize: Callable[..., torch.Tensor], device: torch.device, dtype: str):
         self._model = model
         self._tokenize = tokenize
         self._device = device
@@ -86,6 +87,62 @@ class OpenClipTextTower:
         finally:
             set_precision(self._dtype)
         return np.concatenate(parts)
+
+    def encode_learned(
+        self, names: Sequence[str], context: NDArray[np.float32], position: Position
+    ) -> NDArray[np.float32]:
+        """Return float32 features `(c, d)` of class names under a learned context (CoOp), not normalised.
+
+        Parameters
+        ----------
+        context
+            `(m, w)` for all classes, or `(c, m, w)`.
+        position
+            Where the name stands among the context vectors.
+
+        Raises
+        ------
+        UsageError
+            When the tower does not read sentences up to their end, or is of another width.
+        """
+        if not self._ends:
+            raise UsageError("a learned context needs a text tower with a causal mask, read where the sentence ends")
+        half, parts = self._half, []
+        vectors = torch.from_numpy(np.asarray(context, np.float32)).to(self._device)
+        width = int(half.token_embedding.weight.shape[1])
+        own = vectors.ndim == 3 and len(vectors) == len(names)
+        if not (own or vectors.ndim == 2) or vectors.shape[-1] != width:
+            raise UsageError(
+                f"the context is {tuple(vectors.shape)}; this text tower reads vectors of {width}, for {len(names)} "
+                "classes; is it of another model?"
+            )
+        set_precision("float32")
+        try:
+            with torch.inference_mode():
+                for start in range(0, len(names), BATCH):
+                    chosen = [name.replace("_", " ") for name in names[start : start + BATCH]]
+                    tokens = self._tokens([placeholder(name, vectors.shape[-2]) for name in chosen])
+                    # A name alone is its start, its tokens and its end.
+                    lengths = self._tokens(chosen).argmax(dim=-1) - 1
+                    context_of = vectors[start : start + BATCH] if own else vectors
+                    embedded = with_context(half.token_embedding(tokens), context_of, lengths, position)
+                    parts.append(encode_embedded(half, embedded, tokens.argmax(dim=-1)).float().cpu().numpy())
+        finally:
+            set_precision(self._dtype)
+        return np.concatenate(parts)
+
+    def truncated(self, strings: Sequence[str]) -> int:
+        """Return how many strings have more tokens than the tower reads.
+
+        Tokenised for a tower of twice the length, a string that fits has nothing but padding behind the end.
+        """
+        length = int(self._tokenize([""]).shape[1])
+        longer = partial(self._tokenize, context_length=2 * length)
+        padding = longer([""])[0, -1]
+        cut = 0
+        for start in range(0, len(strings), BATCH):
+            cut += int((longer(list(strings[start : start + BATCH]))[:, length:] != padding).any(dim=1).sum())
+        return cut
 
     def _tokens(self, strings: Sequence[str]) -> torch.Tensor:
         return self._tokenize(list(strings)).to(self._device)

@@ -5,39 +5,29 @@ Loading, preprocessing and the head are timm's own; this module only refuses to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping
+from functools import partial
 from importlib import metadata
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 
-from extract.preprocess import describe
-from extract.probe import pixel_probe
-from extract.weights import (
-    DictMemo,
-    Memo,
-    ResolvedWeights,
-    WeightsSource,
-    file_sha256,
-    parse_weights,
-    resolve,
-)  # fmt: skip
+from extract.weights import DictMemo, Memo, WeightsSource, parse_weights
 from manifests.canonical import canonical_json
-from manifests.errors import AssayError, UsageError
+from manifests.errors import UsageError
 
-from .architecture import build_weightless, skeleton
-from .precision import compute_dtype, open_device, set_precision
-from .protocol import EXTRACTOR_SCHEMA, STORED_DTYPES, row_bytes
-from .timm_config import resolve_config
+from .architecture import build_weightless
+from .geometry import NATIVE, Geometry, padded
+from .library_model import LibraryModel
+from .protocol import Reference
+from .resizing import check_resized, patch_size, shapes
+from .timm_config import TimmConfig, resolve_config
 from .timm_outputs import measure, one_pass
+from .timm_reference import TimmReference
 from .timm_weights import UNFIT, build, create, shorten
 
 
-class TimmBackbone:
+class TimmBackbone(LibraryModel):
     """A timm architecture with weights.
 
     Parameters
@@ -60,7 +50,12 @@ class TimmBackbone:
         Never ask the hub.
     pixel_step
         A dataset's own step before the transform; see `preprocess.with_pixel_step`.
+    geometry
+        Another size without a crop, and which layers become patches; in place of `image_size`.
     """
+
+    library = "timm"
+    checked_kind = "logits"
 
     def __init__(
         self,
@@ -74,161 +69,101 @@ class TimmBackbone:
         memo: Memo | None = None,
         offline: bool = False,
         pixel_step: Mapping[str, Any] | None = None,
+        geometry: Geometry = NATIVE,
     ) -> None:
-        self._config = resolve_config(
-            arch,
-            parse_weights(weights) if isinstance(weights, str) else weights,
-            num_classes=num_classes,
-            image_size=image_size,
-            interpolation=interpolation,
+        memo = DictMemo() if memo is None else memo
+        source = parse_weights(weights) if isinstance(weights, str) else weights
+        look_up = partial(
+            resolve_config, arch, source, num_classes=num_classes, interpolation=interpolation, offline=offline
+        )
+        if geometry.size is not None:
+            if image_size is not None:
+                raise UsageError("--geometry and --image-size both say how large images are; keep one")
+            image_size = padded(geometry.size, tuple(_native_facts(look_up(), memo)["patch"]))
+        self._config = look_up(image_size=image_size)
+        self._pixel_step = pixel_step
+        self._again = partial(
+            TimmBackbone, arch, source, num_classes=num_classes, interpolation=interpolation, dtype=dtype, memo=memo,
+            offline=offline, pixel_step=pixel_step,
+        )  # fmt: skip
+        super().__init__(
+            self._config,
+            self._config.transform(pixel_step, geometry),
+            geometry=geometry,
+            dtype=dtype,
+            memo=memo,
             offline=offline,
         )
-        self._dtype = compute_dtype(dtype)
-        self._dtype_name = dtype
-        self._memo: Memo = DictMemo() if memo is None else memo
-        self._offline = offline
-        self._transform = self._config.transform(pixel_step)
-        self._model: Any = None
-        self._device = torch.device("cpu")
 
-    def identity(self) -> dict[str, Any]:
-        """Return the canonical description of the feature space; see `Backbone.identity`."""
-        facts = self._facts
-        height, width = self._config.size
-        return {
-            "library": "timm",
-            "architecture": {
-                "name": self._config.name,
-                "kwargs": dict(self._config.kwargs),
-                "skeleton": facts["skeleton"],
-                "activations": facts["activations"],
-            },
-            "weights": self._weights_identity,
-            "preprocess": self._preprocess,
-            "geometry": f"{height}x{width}",
-            "outputs": facts["outputs"],
-            "dtype": {"compute": self._dtype_name},
-            "extractor_schema": EXTRACTOR_SCHEMA,
-        }
+    def at(self, geometry: Geometry) -> TimmBackbone:
+        """Return the same model, not loaded, at another geometry."""
+        return self._again(geometry=geometry)
 
-    def transform(self, image: Image.Image) -> torch.Tensor:
-        """Return the model's input for an RGB image: float32 `(3, h, w)`.
-
-        Raises
-        ------
-        UsageError
-            When a ready-made image does not have the model's size.
-        """
-        tensor: torch.Tensor = self._transform(image)
-        if tuple(tensor.shape) != (3, *self._config.size):
-            raise UsageError(
-                f"preprocessing gave {tuple(tensor.shape)}; {self._config.name} expects {(3, *self._config.size)}"
-            )
-        return tensor
-
-    def kinds(self) -> tuple[str, ...]:
-        """Return the kinds of which one forward pass yields numbers."""
-        return tuple(kind for kind in STORED_DTYPES if kind in self._facts["outputs"])
+    def reference(self) -> Reference:
+        """Return timm's own calls on the same weights; `load` comes before."""
+        if self._model is None:
+            raise RuntimeError("load() comes before reference()")
+        plain = self._pixel_step is None and self._geometry.size is None
+        return TimmReference(self._config, self._resolved, self._model, self._device, self._dtype, transforms=plain)
 
     def class_count(self) -> int:
         """Return the number of logit columns; 0 without a classifier."""
         return int(self._config.kwargs["num_classes"])
 
-    def row_bytes(self) -> dict[str, int]:
-        """Return the stored bytes of one image, by kind."""
-        return row_bytes(self._facts["outputs"])
+    def _kwargs(self) -> dict[str, Any]:
+        return dict(self._config.kwargs)
 
-    def blank(self) -> torch.Tensor:
-        """Return one input of zeros."""
-        return torch.zeros(1, 3, *self._config.size)
-
-    def load(self, device: str) -> None:
-        """Build the model with its weights on a device and hold it against its description."""
-        self._device = open_device(device)
-        set_precision(self._dtype_name)
-        described = self._weights_identity
-        model = build(self._config, self._resolved)
-        if skeleton(model) != self._facts["skeleton"]:
-            raise AssayError(
-                f"{self._config.name}: the model that timm built has other tensors than the one described; "
-                "please report this"
-            )
-        if self._hash_weights() != described:
-            raise UsageError(f"the weights of {self._config.name} changed while they were read; run the command again")
-        model = model.eval().requires_grad_(False).to(device=self._device, dtype=self._dtype)
-        self._check_one_pass(model)
-        self._model = model
-
-    def forward(self, batch: torch.Tensor, kinds: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """Run the model once over float32 `(n, 3, h, w)`; see `Backbone.forward`."""
-        if self._model is None:
-            raise RuntimeError("load() comes before forward()")
-        if batch.ndim != 4 or tuple(batch.shape[1:]) != (3, *self._config.size):
-            raise ValueError(f"expected a batch (n, {(3, *self._config.size)}), got {tuple(batch.shape)}")
-        if unknown := sorted(set(kinds) - set(self.kinds())):
-            raise ValueError(f"kinds {unknown}; expected some of {self.kinds()}")
-        with torch.inference_mode():
-            outputs = one_pass(self._model, batch.to(self._device, self._dtype), self.class_count())
-            return {kind: _stored(outputs[kind], kind) for kind in kinds}
-
-    def close(self) -> None:
-        """Let the model and its device memory go."""
-        self._model = None
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    @cached_property
-    def _facts(self) -> dict[str, Any]:
+    def _measure(self) -> dict[str, Any]:
         config = self._config
         kwargs = canonical_json(dict(config.kwargs)).decode()
         key = ("architecture", "timm", metadata.version("timm"), config.name, kwargs, *config.size)
+        key += (self._geometry.variant,) if self._geometry.variant else ()
         if isinstance(known := self._memo.get(key), dict):
             return known
         try:
-            facts: dict[str, Any] = build_weightless(
-                lambda: create(config), lambda model: measure(model, config.size, self.class_count())
-            )
+            facts: dict[str, Any] = build_weightless(lambda: create(config), self._measured)
         except UNFIT as error:
             size = "x".join(map(str, config.size))
             raise UsageError(f"timm cannot build {config.name} for {size} pixels: {shorten(error)}") from error
         self._memo.put(key, facts)
         return facts
 
-    @cached_property
-    def _preprocess(self) -> dict[str, Any]:
-        return {"ops": describe(self._transform), "probe": pixel_probe(self._transform)}
+    def _measured(self, model: Any) -> dict[str, Any]:
+        config = self._config
+        if config.size != config.native:
+            native = _native_facts(config.at_native(), self._memo)["shapes"]
+            check_resized(config.name, native, model, config.native, config.size)
+        facts = measure(model, config.size, self.class_count(), self._geometry.layers)
+        if self._geometry.size is not None and "patches" in facts["outputs"]:
+            facts["outputs"]["patches"]["positions"] = "native" if config.size == config.native else "resampled"
+        return facts
 
-    @cached_property
-    def _resolved(self) -> ResolvedWeights:
-        return resolve(self._config.weights, offline=self._offline)
+    def _build(self) -> Any:
+        return build(self._config, self._resolved)
 
-    @cached_property
-    def _weights_identity(self) -> Any:
-        return self._hash_weights()
+    def _place(self, model: Any) -> Any:
+        return model.to(device=self._device, dtype=self._dtype)
 
-    def _hash_weights(self) -> Any:
-        if self._resolved.seed is not None:
-            return {"random": {"seed": self._resolved.seed, "torch": str(torch.__version__)}}
-        return [{"sha256": file_sha256(path, self._memo)} for path in self._resolved.files]
+    def _pass(self, model: Any, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        layers = self._facts["outputs"].get("patches", {}).get("layers")
+        return one_pass(model, batch, self.class_count(), layers)
 
-    def _check_one_pass(self, model: Any) -> None:
-        # Once a load: the logits of the shared pass must be the model's own, whatever its head does.
-        if not self.class_count():
-            return
-        noise = np.random.default_rng(0).standard_normal((1, 3, *self._config.size), np.float32)
-        batch = torch.from_numpy(noise).to(self._device, self._dtype)
-        with torch.inference_mode():
-            theirs = model(batch).float()
-            gap = float((one_pass(model, batch, self.class_count())["logits"].float() - theirs).abs().max())
-        tolerance = 1e-5 if self._dtype_name == "float32" else 1e-2
-        if not gap <= tolerance * max(1.0, float(theirs.abs().max())):
-            raise AssayError(
-                f"{self._config.name}: logits of the shared pass differ from the model's own by {gap:.3g}; this "
-                "architecture does not compute its head from its last features alone"
-            )
+    def _own_call(self, model: Any, batch: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = model(batch)
+        return logits
 
 
-def _stored(values: torch.Tensor, kind: str) -> NDArray[Any]:
-    # The cast is torch's: an overflow becomes an infinity without a warning, and the engine reports the row.
-    array: NDArray[Any] = values.to(getattr(torch, STORED_DTYPES[kind])).contiguous().cpu().numpy()
-    return array
+def _native_facts(config: TimmConfig, memo: Memo) -> dict[str, Any]:
+    """Return the patch size and the tensors of a network at the size that it was made for."""
+    kwargs = canonical_json(dict(config.kwargs)).decode()
+    key = ("native", "timm", metadata.version("timm"), config.name, kwargs, *config.size)
+    if isinstance(known := memo.get(key), dict):
+        return known
+    try:
+        facts: dict[str, Any] = build_weightless(
+            lambda: create(config), lambda model: {"patch": list(patch_size(model)), "shapes": shapes(model)}
+        )
+    except UNFIT as error:
+        raise UsageError(f"timm cannot build {config.name}: {shorten(error)}") from error
+    memo.put(key, facts)
+    return facts

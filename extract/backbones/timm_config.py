@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from extract.preprocess import Transform, with_pixel_step
+from extract.preprocess import Transform, with_pixel_step, with_straight_resize
 from extract.weights import FileWeights, HubWeights, LibraryWeights, WeightsSource, hub_file
 from manifests.errors import UsageError
 
+from .geometry import NATIVE, Geometry
 from .lite_names import PACKAGES, TAG
 
 HUB_FILES: Final = ("model.safetensors", "pytorch_model.bin")
@@ -50,11 +51,25 @@ class TimmConfig:
         _, height, width = self.data["input_size"]
         return int(height), int(width)
 
-    def transform(self, pixel_step: Mapping[str, Any] | None = None) -> Transform:
-        """Return timm's own evaluation transform."""
+    @property
+    def native(self) -> tuple[int, int]:
+        """Height and width that the weights were trained for."""
+        _, height, width = self.pretrained.get("input_size") or self.data["input_size"]
+        return int(height), int(width)
+
+    def at_native(self) -> TimmConfig:
+        """Return the same model at the size that its weights were trained for."""
+        kwargs = {**self.kwargs, **({"img_size": list(self.native)} if "img_size" in self.kwargs else {})}
+        return dataclasses.replace(self, kwargs=kwargs, data={**self.data, "input_size": (3, *self.native)})
+
+    def transform(self, pixel_step: Mapping[str, Any] | None = None, geometry: Geometry = NATIVE) -> Transform:
+        """Return timm's own evaluation transform, or the straight resize of a geometry."""
         from timm.data import create_transform
 
-        return with_pixel_step(create_transform(**self.data, is_training=False), pixel_step)
+        transform: Transform = create_transform(**self.data, is_training=False)
+        if geometry.size is not None:
+            transform = with_straight_resize(transform, geometry.size, self.size, geometry.mean_std)
+        return with_pixel_step(transform, pixel_step, geometry.size or self.size)
 
 
 def resolve_config(
@@ -119,6 +134,8 @@ def _look_up(
 ) -> tuple[str, dict[str, Any], dict[str, Any], WeightsSource]:
     import timm
     from timm.models import get_pretrained_cfg
+
+    from . import wide_resnet  # noqa: F401 - architectures that timm lacks register themselves with it
 
     if arch.startswith(("hf-hub:", "local-dir:")):
         config, own = _saved_model(arch, offline)

@@ -31,6 +31,8 @@ def index(
     label_space: str = "",
     limit: int | None = None,
     pack_size: int = 4096,
+    augment: int = 0,
+    augment_seed: int = 1,
     packs: Literal["auto", "reuse", "own"] = "auto",
     follow_links: Annotated[bool, Parameter(negative="")] = False,
     check: Annotated[bool, Parameter(negative="")] = False,
@@ -60,6 +62,11 @@ def index(
         Most images of a unit of work.
     packs
         Use existing packs of which half is wanted (auto), all that hold an image (reuse), or cut new ones (own).
+    augment
+        Also write N augmented copies, as datasets DATASET-aug0 and so on over the same images: each image's seeded
+        crop and flip, as adapters average over them.
+    augment_seed
+        Which crops and flips.
     follow_links
         Take files that symbolic links find outside --root.
     check
@@ -70,6 +77,7 @@ def index(
 
     options.start_logging()
     at_least(1, limit=limit, pack_size=pack_size)
+    at_least(0, augment=augment, augment_seed=augment_seed)
     asked = IndexRequest(
         dataset=dataset,
         root=root,
@@ -81,6 +89,8 @@ def index(
         limit=limit,
         pack_size=pack_size,
         packing=packs,
+        augment=augment,
+        augment_seed=augment_seed,
         follow_links=follow_links,
         threads=os.cpu_count() or 1,
     )
@@ -119,8 +129,16 @@ def _show_index(report: IndexReport, options: Options) -> int:
         "packs": report.packs,
         "refused": len(report.refused),
     }
+    if report.copies:
+        log.info("augmented copies: %s", ", ".join(report.copies))
     if options.json:
-        print_json({**row, "refused": [{"sample": r.sample, "why": r.why} for r in report.refused]})
+        print_json(
+            {
+                **row,
+                "copies": list(report.copies),
+                "refused": [{"sample": r.sample, "why": r.why} for r in report.refused],
+            }
+        )
     else:
         print_rows([row], tuple(row), False)
     return 5 if report.refused else 0

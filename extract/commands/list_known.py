@@ -13,7 +13,7 @@ DEFAULT_OPTIONS = Options()
 
 
 def list_known(
-    what: Literal["models", "datasets", "labels", "prompts", "factors", "studies"],
+    what: Literal["models", "datasets", "labels", "prompts", "factors", "studies", "claims"],
     *,
     study: Annotated[Names, many()] = None,
     group: Annotated[Names, many()] = None,
@@ -44,5 +44,6 @@ def list_known(
         "prompts": ("id", "title"),
         "factors": ("id", "title"),
         "studies": ("id", "title"),
+        "claims": ("id", "paper", "section", "estimator", "direction"),
     }[what]
     print_rows(found, columns, options.json)

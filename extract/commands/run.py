@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cache.commits import RowFailure
     from cache.store import Store
     from extract.plan import Plan
-    from extract.run import RunReport
+    from extract.receipts import RunReport
     from manifests.catalogue import Catalogue
 
 DEFAULT_OPTIONS = Options()
@@ -128,7 +128,8 @@ def _index_folder(store: Store, catalogue: Catalogue, root: Path, labels: Path |
 
 
 def _show(todo: Plan, done: RunReport, before: Sequence[RowFailure], options: Options) -> None:
-    failures, earlier = _named(todo, done.failures), _named(todo, before)
+    again = {failure.item for failure in done.failures}
+    failures, earlier = _named(todo, done.failures), _named(todo, [f for f in before if f.item not in again])
     _warn(failures)
     if earlier:
         log.warning("%d images of units that were done before have no numbers:", len(earlier))

@@ -31,6 +31,9 @@ class Entry:
         Every class that counts as right, each as `keys` are; None where `keys` say all there is. May be empty.
     listed_as
         What lists that come without images call the sample; "" where that is `sample`.
+    beside
+        Files that numbers of the sample rest on as they do on the image, such as a depth map: the column that will
+        hold the sha256 of its bytes -> where it is; None where it is missing.
     """
 
     sample: str
@@ -39,6 +42,7 @@ class Entry:
     extra: Mapping[str, Value] = field(default_factory=dict)
     accepted: Sequence[Mapping[str, str]] | None = None
     listed_as: str = ""
+    beside: Mapping[str, Place | None] = field(default_factory=dict)
 
     @property
     def path(self) -> Path | None:

@@ -21,7 +21,7 @@ from manifests.errors import UsageError
 from .annotation_file import annotation
 from .entries import Ask, Entry, Found, Value, natural_key
 from .pairs import Pairs
-from .tree import absent, files_of, positions, read_json
+from .tree import absent, files_of, place_of, positions, read_json
 
 SEED = 8
 STEP = 4
@@ -69,7 +69,9 @@ def read_navi(ask: Ask) -> Iterator[Found]:
         if (found := at_of.get(view.sample)) is None:
             missing.append(view.sample)
         else:
-            yield Entry(view.sample, files.place(found), {}, {**view.extra, "pairs": pairs.of(view.sample)})
+            extra = {**view.extra, "pairs": pairs.of(view.sample)}
+            beside = {"depth_sha256": place_of(files, at_of, str(view.extra["depth"]))}
+            yield Entry(view.sample, files.place(found), {}, extra, beside=beside)
     yield from absent(missing, "an annotations.json", files)
 
 

@@ -26,6 +26,7 @@ from .spair import read_spair
 from .vid_robust import read_vid_robust
 
 _PAIRS = {"pairs": pl.List(pl.String)}
+_DEPTH = {**_PAIRS, "depth_sha256": pl.String()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,8 @@ LAYOUTS: Mapping[str, Layout] = {
         captions.read_retrieval,
         captions.fits_retrieval,
     ),
-    "navi": Layout("<object>/{wild_set,multiview*}/{annotations.json,images}", read_navi, columns=_PAIRS),
-    "scannet-1500": Layout("<scene>/{color,depth,pose} and intrinsics.npz, test.npz", read_scannet, columns=_PAIRS),
+    "navi": Layout("<object>/{wild_set,multiview*}/{annotations.json,images}", read_navi, columns=_DEPTH),
+    "scannet-1500": Layout("<scene>/{color,depth,pose} and intrinsics.npz, test.npz", read_scannet, columns=_DEPTH),
     "spair-71k": Layout("JPEGImages, ImageAnnotation, PairAnnotation, Layout", read_spair, columns=_PAIRS),
     "imagenet-3dcc": Layout("<corruption>/<severity>/<wnid>/<file>", read_imagenet_3dcc),
     "imagenet-d": Layout("{background,texture,material}/<class>/<file>", read_imagenet_d),

@@ -15,7 +15,7 @@ from manifests.errors import UsageError
 from .annotation_file import annotation
 from .entries import Ask, Entry, Found, Value, natural_key
 from .pairs import Pairs
-from .tree import absent, below, files_of, positions
+from .tree import absent, below, files_of, place_of, positions
 
 TEXT_LISTS = ("pairs_calibrated.txt", "scannet_test_pairs_with_gt.txt")
 _FRAME = re.compile(r"(scene\d{4}_\d{2})\S*?(\d+)(?:\.color)?\.(?:jpg|png)$")
@@ -58,7 +58,8 @@ def read_scannet(ask: Ask) -> Iterator[Found]:
             "depth": f"{scene}/depth/{frame}.png",
             "pairs": pairs.of(sample),
         }
-        yield Entry(sample, files.place(at), {}, extra)
+        beside = {"depth_sha256": place_of(files, at_of, f"{scene}/depth/{frame}.png")}
+        yield Entry(sample, files.place(at), {}, extra, beside=beside)
     yield from absent(missing, source, files)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from extract.containers.names import is_image
-from extract.containers.protocol import Container
+from extract.containers.protocol import Container, Place
 from manifests.errors import UsageError
 
 from .entries import Ask, Refused
@@ -70,6 +70,12 @@ def below(files: Container, tail: str) -> str | None:
 def positions(files: Container) -> dict[str, int]:
     """Return where each key stands."""
     return {files.key(at): at for at in range(len(files))}
+
+
+def place_of(files: Container, at_of: Mapping[str, int], key: str) -> Place | None:
+    """Return where a file is; None where there is none."""
+    at = at_of.get(key)
+    return None if at is None else files.place(at)
 
 
 def by_file_name(files: Container) -> dict[str, int]:

@@ -33,7 +33,11 @@ class FakeBackbone:
             "library": "tests",
             "architecture": {"name": self.name},
             "preprocess": {"ops": [{"op": "resize", "size": [2, 2]}], "probe": {"png": "0"}},
-            "outputs": {"patches": {"grid": [2, 2]}},
+            "outputs": {
+                "logits": {"width": 3, "dtype": "float32"},
+                "embeddings": {"width": 3, "dtype": "float32"},
+                "patches": {"grid": [2, 2], "width": 3, "dtype": "float16"},
+            },
             "dtype": {"compute": "float32"},
         }
 

@@ -112,6 +112,14 @@ def test_2_for_what_cannot_be_meant(
     assert written == []
 
 
+def test_list_shows_factors_and_what_protocols_score_a_set() -> None:
+    factors = call("extract", "list", "factors", "--json")
+    assert factors.code == 0, factors.err
+    assert [(row["id"], len(row["factors"])) for row in factors.json] == [("imagenet-x", 16)]
+    sets = {row["id"]: row for row in call("extract", "list", "datasets", "--json").json}
+    assert sets["objectnet"]["protocols"][0] == "objectnet-113"
+
+
 @pytest.mark.parametrize("command", [("plan", *TINY), ("status",), ("verify",)])
 def test_3_where_there_is_no_store(command: tuple[str, ...], tmp_path: Path) -> None:
     expect(extract(tmp_path / "nowhere", *command), 3, "there is no store at", "--store DIR")

@@ -15,7 +15,8 @@ from cache.errors import UsageError
 from cache.key import image_id, virtual_id
 from cache.packs import read_pack
 from cache.store import Store
-from extract import index as indexing
+from cache.views import write_version
+from extract import identify
 from extract.index import IndexReport, IndexRequest, index
 from extract.sources import Sources
 from manifests.catalogue import load
@@ -54,6 +55,27 @@ def test_a_second_look_reads_nothing_and_changes_nothing(store: Store, photos: P
     again = look(store, photos)
     assert (again.new, again.hashed, again.version) == (False, 0, first.version)
     assert sorted(store.layout.datasets.iterdir()) == files
+
+
+def test_other_facts_of_the_same_rows_are_a_new_version(store: Store, photos: Path) -> None:
+    """The same classes under another label space are judged otherwise, so the version has to say so."""
+    csv = photos.parent / "labels.csv"
+    csv.write_text("file,wnid\n" + "".join(f"{path.name},n01440764\n" for path in sorted(photos.iterdir())))
+    first = look(store, photos, labels=csv)
+    packs = store.version("photos").packs
+    assert store.version("photos").facts["label_space"] == "own"
+    with store.stage() as staged:
+        view = store.version("photos")
+        facts = {**view.facts, "label_space": "imagenet-a-200"}
+        version, new = write_version(staged, "photos", view.table, view.classes, list(view.packs), facts)
+    assert new
+    assert version != first.version
+    assert store.version("photos").facts["label_space"] == "imagenet-a-200"
+    again = look(store, photos, labels=csv)
+    assert again.new
+    assert (again.hashed, store.version("photos").packs) == (0, packs)
+    assert store.version("photos").facts["label_space"] == "own"
+    assert not look(store, photos, labels=csv).new
 
 
 def test_ten_new_files_cost_ten_hashes_and_one_pack(store: Store, photos: Path) -> None:
@@ -120,7 +142,7 @@ def test_a_killed_index_goes_on_where_its_last_note_ends(photos: Path, tmp_path:
         "from pathlib import Path\n"
         "from cache.key import image_id\n"
         "from cache.store import Store\n"
-        "from extract import index, sources\n"
+        "from extract import identify, index, sources\n"
         "from manifests.catalogue import load\n"
         "sources._PART_ROWS = 8\n"
         "seen = []\n"
@@ -130,7 +152,7 @@ def test_a_killed_index_goes_on_where_its_last_note_ends(photos: Path, tmp_path:
         "        import time; time.sleep(0.5)  # what was hashed before reaches the notes\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return image_id(data)\n"
-        "index.image_id = deadly\n"
+        "identify.image_id = deadly\n"
         "store, _ = Store.create(Path(sys.argv[2]))\n"
         "index.index(store, load(), index.IndexRequest(dataset='photos', root=Path(sys.argv[1]), threads=1))\n"
     )
@@ -149,7 +171,7 @@ def test_an_interrupt_loses_no_hash(store: Store, photos: Path, monkeypatch: pyt
             raise KeyboardInterrupt
         return image_id(data)
 
-    monkeypatch.setattr(indexing, "image_id", interrupted)
+    monkeypatch.setattr(identify, "image_id", interrupted)
     with pytest.raises(KeyboardInterrupt):
         look(store, photos, threads=1)
     monkeypatch.undo()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
@@ -14,7 +15,7 @@ import pytest
 
 from extract.layouts.navi import angle
 from manifests.errors import UsageError
-from tests.extract.official import Miniature, by_sample, indexed, new_store
+from tests.extract.official import Miniature, by_sample, encoded, indexed, new_store
 
 
 def pairs(view: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
@@ -246,6 +247,26 @@ def test_navi(multi: str, tmp_path: Path) -> None:
     assert report.refused == ()
     # Drawn anew, the same pairs.
     assert indexed(new_store(tmp_path / "2"), "navi", tmp_path / "navi_v1")[1].equals(view)
+
+
+@pytest.mark.parametrize("dataset", ["navi", "scannet"])
+def test_a_depth_map_is_known_by_its_bytes(dataset: str, tmp_path: Path) -> None:
+    files = navi(tmp_path / "set") if dataset == "navi" else scannet(tmp_path / "set").file("test.npz", npz(name=ROWS))
+    store = new_store(tmp_path)
+    first, view = indexed(store, dataset, files.root)
+    row = view.row(1, named=True)
+    depth = files.root / row["depth"]
+    assert row["depth_sha256"] == hashlib.sha256(depth.read_bytes()).hexdigest()
+    again, _ = indexed(store, dataset, files.root)
+    assert (again.version, again.new, again.hashed) == (first.version, False, 0)
+    depth.write_bytes(encoded(999))
+    changed, after = indexed(store, dataset, files.root)
+    assert changed.new
+    assert changed.version != first.version
+    assert after.drop("depth_sha256").equals(view.drop("depth_sha256"))
+    assert after["depth_sha256"].to_list().index(hashlib.sha256(encoded(999)).hexdigest()) == 1
+    depth.unlink()
+    assert indexed(store, dataset, files.root)[1]["depth_sha256"][1] is None
 
 
 def test_navi_pairs_of_a_list(tmp_path: Path) -> None:

@@ -60,6 +60,30 @@ def test_plan_says_how_many_images_each_choice_computes(
     assert (ran["units"], ran["images"]) == (units, computed)
 
 
+def test_a_hundred_images_of_a_big_set_do_not_drag_its_packs_through_the_next_model(tmp_path: Path) -> None:
+    """One model went over the big set; its first hundred images, or every fourth, are a hundred for the next model.
+
+    As a part by --limit, and as a folder of its own that holds some images of every pack.
+    """
+    store = tmp_path / "store"
+    paths = draw(tmp_path / "big", 400)
+    for at in range(0, 400, 4):
+        (tmp_path / "some").mkdir(exist_ok=True)
+        shutil.copy(paths[at], tmp_path / "some" / paths[at].name)
+    assert extract(store, "index", "big", "--root", tmp_path / "big", "--pack-size", 250).code == 0
+    assert extract(store, "run", *TINY).code == 0
+    assert extract(store, "index", "first", "--root", tmp_path / "big", "--limit", 100).code == 0
+    assert extract(store, "index", "some", "--root", tmp_path / "some").code == 0
+    for dataset in ("first", "some"):
+        for seed, computed in ((0, 100), (1, 100)):
+            done = extract(
+                store, "plan", *TINY[:-1], f"random:{seed}", "--as", f"m{seed}", "--dataset", dataset, "--json"
+            )
+            assert done.code == 0, done.err
+            (work,) = done.json["works"]
+            assert (work["images_needed"], work["images_computed"]) == (100, computed)
+
+
 def test_what_two_datasets_share_is_counted_once(store: Path, big: Path) -> None:
     assert extract(store, "index", "most", "--root", big / "photos", "--limit", 50).code == 0
     said = plan(store)

@@ -8,7 +8,8 @@ import pytest
 
 from cache.errors import UsageError
 from cache.texts import ClassList
-from extract.resolve import Choice, Named, named_models
+from extract.resolve import Choice, Named, named_models, weights_source
+from extract.weights import FileWeights, HubWeights
 from manifests.catalogue import load
 
 CATALOGUE = load()
@@ -38,6 +39,31 @@ def test_a_manifest_says_where_its_weights_are() -> None:
     assert packaged.label_space == "imagenet-1k"
     hub = only("resnet50.a1_in1k")
     assert (hub.arch, hub.weights) == ("resnet50.a1_in1k", "hub:a1_in1k")
+    twin = only("RN50.openai")
+    assert (twin.name, twin.arch, twin.weights) == ("RN50.openai", "RN50-quickgelu/openai", "hub:openai")
+
+
+def test_a_manifest_names_a_repository_where_the_library_has_none_or_a_wrong_one(tmp_path: Path) -> None:
+    file = only("ViT-B-32.laion80m_s3b")
+    assert file.arch == "ViT-B-32/laion2b_s34b_b79k"
+    found = weights_source(file)
+    name = "Model-B-32_Data-80M_Samples-3B_lr-5e-4_bs-32k.pt"
+    assert found == HubWeights("laion/scaling-laws-openclip", (name,))
+    made = only("PIRL", weights=str(tmp_path / "PIRL.safetensors"))
+    assert (made.arch, weights_source(made)) == ("resnet50.tv_in1k", FileWeights(tmp_path / "PIRL.safetensors"))
+    with pytest.raises(UsageError, match="no library brings the weights of PIRL"):
+        weights_source(only("PIRL"))
+
+
+def test_a_folder_of_weights_brings_its_own_configuration(tmp_path: Path) -> None:
+    saved = only("mae_vit_base_patch16_ft_in1k", weights=str(tmp_path))
+    assert (saved.arch, saved.weights) == (f"local-dir:{tmp_path}", "hub:")
+    assert saved.facts["group"] == "mae"
+
+
+def test_a_glob_does_without_what_no_library_brings() -> None:
+    assert names("RN50.openai*") == ["RN50.openai"]
+    assert names("RN50.openai_*") == ["RN50.openai_coop", "RN50.openai_flyp", "RN50.openai_tip-adapter"]
 
 
 def test_ad_hoc_names_are_taken_as_they_are() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import shutil
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 import torch
 
+from cache import segments
 from cache.bindings import check_explained
 from cache.check import check
+from cache.commits import Unit
 from cache.errors import IncompleteError, UsageError
 from cache.reader import Reader
 from cache.repair import repair
@@ -121,6 +124,46 @@ def test_models_are_loaded_one_after_the_other(store: Store, photos: Path) -> No
     report = run_plan(store, Plan(tuple(works)), SETTINGS)
     assert (first.loads, second.loads, report.models_constructed) == (1, 1, 2)
     assert (first.closes, second.closes) == (1, 1)
+
+
+class WidePatches(FakeBackbone):
+    """Patches of a megabyte an image, each of its own value."""
+
+    def identity(self) -> dict[str, Any]:
+        return {**super().identity(), "outputs": {"patches": {"grid": [512, 1024]}}}
+
+    def forward(self, batch: Any, kinds: Sequence[str]) -> dict[str, Any]:
+        means = super().forward(batch, ["embeddings"])["embeddings"][:, 0]
+        patches = np.broadcast_to(means[:, None, None, None], (len(batch), 512, 1024, 1)).astype(np.float16)
+        return dict.fromkeys(kinds, patches)
+
+
+def test_patches_of_a_pack_need_not_fit_in_memory(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """128 MiB of patches in segments of 8 MiB: what is held at once is a few segments and batches."""
+    draw(photos, 116, first=12)
+    monkeypatch.setattr(segments, "MAX_PATCH_BYTES", 8 * 2**20)
+    store, _ = Store.create(tmp_path / "wide")
+    look(store, photos, "photos", pack_size=128)
+    planned = work(store, WidePatches(), kinds=["patches"])
+    tracemalloc.start()
+    try:
+        run_plan(store, Plan((planned,)), Settings(batch_size=4, workers=0))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 90 * 2**20
+    (unit,) = [Unit("patches", planned.space.id, planned.space.label, pack) for pack in planned.request.packs]
+    commit = Reader(store).commit(unit)
+    assert commit is not None
+    assert [segment.rows for segment in commit.segments] == [(at, at + 8) for at in range(0, 128, 8)]
+    some = store.view("photos")["image_id"].to_list()[::25]
+    expected = store.rows("patches", planned.space.label, some)
+    assert (expected == expected[:, :1, :1, :1]).all()
+    assert len({float(row[0, 0, 0]) for row in expected}) == len(some)
+    assert check(store, read_data=True) == []
+    assert not list((tmp_path / "wide" / "local" / "staging").iterdir())
 
 
 # --- what a run leaves behind ------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from extract.backbones import timm_backbone
+from extract.backbones import library_model, timm_backbone
 from extract.backbones.protocol import Backbone
 from extract.backbones.timm_backbone import TimmBackbone
 from extract.weights import DictMemo
@@ -129,7 +129,7 @@ def test_grids_at_the_default_and_at_another_size(arch: str, size: Any, grid: li
 
 def test_a_float16_overflow_is_an_infinity_without_a_warning() -> None:
     values = torch.full((1, 1, 1, 2), 1e6)
-    assert np.isinf(timm_backbone._stored(values, "patches")).all()
+    assert np.isinf(library_model.stored(values, "patches")).all()
 
 
 # Identity

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from cache import segments
 from cache.key import image_id
 from cache.store import Store
 from extract.index import IndexRequest, index
@@ -125,6 +126,45 @@ def test_a_unit_of_which_nothing_can_be_read_has_the_shape_of_the_others(store: 
         "patches": (10, 2, 2, 3),
     }
     assert all(np.isnan(array).all() for array in result.arrays.values())
+    assert len(result.failures["patches"]) == 10
+
+
+def test_ranges_of_rows_are_handed_over_as_they_come(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut as segments are; what is in them is what the whole unit would have held, holes included."""
+    (tmp_path / "photos" / "0002.png").unlink()
+    items = [*images(store), *images(store)[:7]]
+    whole = compute_unit(store, Sources(store), FakeBackbone(), items, KINDS, Settings(3, 2))
+    # A row of patches is 24 bytes and a chunk has 8 rows.
+    monkeypatch.setattr(segments, "MAX_PATCH_BYTES", 200)
+    taken: list[tuple[str, int, np.ndarray]] = []
+    result = compute_unit(
+        store, Sources(store), FakeBackbone(), items, KINDS, Settings(3, 2), take=lambda *part: taken.append(part)
+    )
+    assert result.arrays == {}
+    assert result.failures == whole.failures
+    assert [(start, len(part)) for kind, start, part in taken if kind == "patches"] == [(0, 8), (8, 8), (16, 1)]
+    for kind in KINDS:
+        joined = np.concatenate([part for name, _, part in taken if name == kind])
+        np.testing.assert_array_equal(joined, whole.arrays[kind])
+    one_by_one = [segments.segment_of_rows(kind, "s", "p", start, part) for kind, start, part in taken]
+    together = [s for kind in KINDS for s in segments.array_segments(kind, "s", "p", whole.arrays[kind])]
+    assert {segment.id for segment in one_by_one} == {segment.id for segment in together}
+
+
+def test_ranges_of_a_unit_of_which_nothing_can_be_read(store: Store, tmp_path: Path) -> None:
+    for path in (tmp_path / "photos").iterdir():
+        path.unlink()
+    taken: list[tuple[str, int, np.ndarray]] = []
+    result = compute_unit(
+        store, Sources(store), FakeBackbone(), images(store), KINDS, Settings(), take=lambda *part: taken.append(part)
+    )
+    assert [(kind, start, part.shape) for kind, start, part in taken if np.isnan(part).all()] == [
+        ("logits", 0, (10, 3)),
+        ("embeddings", 0, (10, 3)),
+        ("patches", 0, (10, 2, 2, 3)),
+    ]
     assert len(result.failures["patches"]) == 10
 
 

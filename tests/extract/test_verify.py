@@ -136,3 +136,20 @@ def test_images_that_are_gone_are_left_out_or_said_to_be_missing(original: Path,
         assert "there is nothing to compare" in gone.err
     finally:
         (original / "away").rename(original / "photos")
+
+
+def test_a_model_is_verified_as_it_was_built(tmp_path: Path) -> None:
+    """With a name and classes of its own and another input size, as `run` was told."""
+    draw(tmp_path / "photos", 6)
+    (tmp_path / "classes.txt").write_text("ant\nbee\ncat\n")
+    store = tmp_path / "store"
+    built = ("--classes", tmp_path / "classes.txt", "--as", "mine", "--image-size", 96)
+    assert extract(store, "run", "--root", tmp_path / "photos", *TINY, *built).code == 0
+    done = extract(store, "verify", *TINY, *built, "--kinds", "logits", "--recompute", 3, "--json")
+    assert done.code == 0, done.err
+    assert [(row["model"], row["kind"], row["images"], row["result"]) for row in done.json] == [
+        ("mine", "logits", 3, "equal")
+    ]
+    other = extract(store, "verify", *TINY, *built[:-1], 128)
+    assert other.code == 2
+    assert "pass the options that `run` was given" in other.err
