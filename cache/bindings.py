@@ -6,7 +6,7 @@ request explains are an error too, since the table would have been longer with i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,7 @@ def select_ids(known: Sequence[str], patterns: Sequence[str], what: str) -> tupl
 def bindings(
     store: Store, models: Sequence[str] = (), datasets: Sequence[str] = (), spaces: Sequence[str] = ()
 ) -> tuple[Binding, ...]:
-    """Return what is bound, sorted by model and dataset, one for each pair.
+    """Return what is bound, sorted by model and dataset, one for each pair; several where kinds lie in several spaces.
 
     Parameters
     ----------
@@ -75,7 +75,18 @@ def bindings(
     chosen_models = set(select_ids(sorted({model for model, _ in asked}), models, "models"))
     chosen_datasets = set(select_ids(sorted({dataset for _, dataset in asked}), datasets, "datasets"))
     pairs = [pair for pair in asked if pair[0] in chosen_models and pair[1] in chosen_datasets]
-    return tuple(bind(store, asked[pair], spaces) for pair in pairs)
+    return tuple(bind(store, part, spaces) for pair in pairs for part in _apart(asked[pair]))
+
+
+def _apart(requests: Sequence[Request]) -> list[list[Request]]:
+    """Return requests by space, those together whose kinds meet: patches may have a space of their own."""
+    parts: list[list[Request]] = []
+    for request in requests:
+        kinds = set(request.kinds)
+        met = [part for part in parts if any(o.space == request.space or kinds & set(o.kinds) for o in part)]
+        parts = [part for part in parts if part not in met]
+        parts.append([*(one for part in met for one in part), request])
+    return parts
 
 
 def asked_pairs(store: Store) -> dict[tuple[str, str], tuple[Request, ...]]:
@@ -96,8 +107,13 @@ def matched_pairs(store: Store) -> dict[tuple[str, str], tuple[Request, ...]]:
     return {pair: tuple(pairs[pair]) for pair in sorted(pairs)}
 
 
-def bind(store: Store, requests: Sequence[Request], spaces: Sequence[str] = ()) -> Binding:
+def bind(store: Store, requests: Sequence[Request], spaces: Sequence[str] = (), kinds: Collection[str] = ()) -> Binding:
     """Return what the requests for one (model, dataset) say together.
+
+    Parameters
+    ----------
+    kinds
+        What is wanted of them: only requests for any of these count, where there are such.
 
     Raises
     ------
@@ -105,7 +121,8 @@ def bind(store: Store, requests: Sequence[Request], spaces: Sequence[str] = ()) 
         When they name two spaces and `spaces` does not settle which is meant.
     """
     allowed = {store.resolve_space(name).id for name in spaces}
-    meant = [request for request in requests if request.space in allowed] or list(requests)
+    wanted = [request for request in requests if not kinds or set(kinds) & set(request.kinds)] or list(requests)
+    meant = [request for request in wanted if request.space in allowed] or wanted
     first = meant[0]
     if not all(same_binding(first, request) for request in meant):
         distinct = [r for i, r in enumerate(meant) if not any(same_binding(r, s) for s in meant[:i])]
@@ -114,7 +131,7 @@ def bind(store: Store, requests: Sequence[Request], spaces: Sequence[str] = ()) 
             f"Name one with `--space {distinct[0].label}`, or unbind the other for good with "
             f"`assay-cache retire {distinct[1].digest[:16]}`."
         )
-    kinds = {kind for request in meant for kind in request.kinds}
+    asked = {kind for request in meant for kind in request.kinds}
     return Binding(
         model=first.model,
         dataset=first.dataset,
@@ -122,7 +139,7 @@ def bind(store: Store, requests: Sequence[Request], spaces: Sequence[str] = ()) 
         facts=first.facts,
         space=first.space,
         label=first.label,
-        kinds=tuple(kind for kind in KINDS if kind in kinds),
+        kinds=tuple(kind for kind in KINDS if kind in asked),
         classes=first.classes,
         heads=tuple(sorted({pair for request in meant for pair in request.heads})),
     )

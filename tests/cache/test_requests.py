@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from cache import retire
-from cache.bindings import bindings, check_explained, select_ids
+from cache.bindings import asked_pairs, bind, bindings, check_explained, select_ids
 from cache.documents import seal
 from cache.errors import IncompleteError, IntegrityError, UsageError
 from cache.requests import Request, read_requests, retire_request, write_request
 from cache.runs import named_requests, new_run_id, read_runs, write_start
+from cache.spaces import write_space
 from cache.store import Store
 from tests.cache.synthetic import CLASSIFIER, SMALL, ZERO_SHOT, Job, answer, fill_other_model, run, space_of
 
@@ -183,8 +184,6 @@ def test_two_bindings_are_an_error_that_names_both(store: Store) -> None:
     first = _first(store)
     other = space_of("classifier", seed=1)
     with store.stage() as staged:
-        from cache.spaces import write_space
-
         write_space(staged, other)
     second = dataclasses.replace(first, space=other.id, label=other.label)
     _ask(store, second)
@@ -199,6 +198,31 @@ def test_two_bindings_are_an_error_that_names_both(store: Store) -> None:
     ]
     retire.retire(store, [second])
     assert len(bindings(store)) == 2
+
+
+def test_patches_in_a_space_of_their_own_do_not_clash(store: Store) -> None:
+    """The same model has logits at its own size and patches of larger images: no kind is bound twice."""
+    first = _first(store)
+    larger = space_of("classifier-at-512", seed=0)
+    with store.stage() as staged:
+        write_space(staged, larger)
+    patches = dataclasses.replace(first, space=larger.id, label=larger.label, kinds=("patches",))
+    plain = dataclasses.replace(first, kinds=("logits", "embeddings"))
+    for request in store.requests().live:
+        if request.model == "net-a":
+            retire.retire(store, [request])
+    for request in (plain, patches):
+        _ask(store, request)
+    found = bindings(store, models=["net-a"])
+    assert [(binding.label, binding.kinds) for binding in found] == [
+        (CLASSIFIER.label, ("logits", "embeddings")),
+        (larger.label, ("patches",)),
+    ]
+    asked = asked_pairs(store)["net-a", first.dataset]
+    assert bind(store, asked, kinds={"logits"}).label == CLASSIFIER.label
+    assert bind(store, asked, kinds={"patches"}).label == larger.label
+    with pytest.raises(UsageError, match="bound 2 times"):
+        bind(store, asked)
 
 
 @pytest.mark.parametrize("change", [{"facts": {"group": "more-data"}}, {"classes": ""}])
