@@ -12,6 +12,8 @@ import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +24,7 @@ import numpy as np
 from PIL import Image
 
 from analyze.metrics.detection import auroc, fpr_at_tpr
+from analyze.metrics.retrieval import retrieval_ranks
 from analyze.metrics.softmax import summarize
 from analyze.metrics.temperature import fit_temperature
 from analyze.trend import huber_lines
@@ -153,6 +156,41 @@ def trends() -> Row:
     return Row(row.task, row.ours_ms, row.yardstick, 10 * row.yardstick_ms, round(row.ratio / 10, 4), row.target)
 
 
+def retrieval(images: int) -> Row:
+    """T10: ranks of both directions, which give every k, against the bare product of the embeddings."""
+    rng = np.random.default_rng(0)
+    image = rng.standard_normal((images, 512)).astype(np.float32)
+    owner = np.repeat(np.arange(images), 5)
+    text = (image[owner] + 8 * rng.standard_normal((5 * images, 512))).astype(np.float32)
+    return compare(f"T10 retrieval ranks, {images} images and {5 * images} captions",
+                   lambda: retrieval_ranks(image, text, owner), "the bare product", lambda: text @ image.T,
+                   "<= 2.2", 3)  # fmt: skip
+
+
+def published() -> Row:
+    """A trend of the published numbers, from the command line to the table, against an empty process."""
+    command = [
+        sys.executable,
+        "-m",
+        "analyze",
+        "trend",
+        "--published",
+        "--x",
+        "imagenet-val",
+        "--y",
+        "imagenet-r",
+        "-q",
+    ]
+
+    def ours() -> None:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    def theirs() -> None:
+        subprocess.run([sys.executable, "-c", "import polars, scipy.stats"], check=True)
+
+    return compare("trend --published, ImageNet against ImageNet-R", ours, "importing polars and scipy", theirs, "-", 3)
+
+
 def indexing(folder: Path) -> Row:
     """T5: indexing against sha256 of the same files."""
     from extract.index import IndexRequest, index
@@ -188,7 +226,14 @@ def main() -> None:
     labels = rng.integers(0, 1000, options.images)
     logits[np.arange(options.images), labels] += 4
     with tempfile.TemporaryDirectory() as name:
-        rows = [*reading(Path(name), logits), *arithmetic(logits, labels), trends(), indexing(Path(name))]
+        rows = [
+            *reading(Path(name), logits),
+            *arithmetic(logits, labels),
+            trends(),
+            retrieval(options.images // 10),
+            published(),
+            indexing(Path(name)),
+        ]
     about = {
         "machine": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
