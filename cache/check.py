@@ -246,14 +246,16 @@ def _opposed(path: str, read: Callable[[], object]) -> Iterator[Finding]:
 def _litter(store: Store, records: Records) -> Iterator[Finding]:
     disk, layout = store.disk, store.layout
     known = known_files(store, records.units)
+    # By folder and not by file: one that was killed before its first file, or while it was removed, is empty.
+    for name in disk.names(layout.staging):
+        what = "unfinished work of a run; `assay-cache gc` removes it once nobody writes to it any more"
+        yield Finding(layout.relative(layout.staging / name), "litter", what)
     for path in disk.walk(layout.root):
         name = layout.relative(path)
         parts = name.split("/")
         if parts[0] == "local":
-            if parts[1] == "staging":
-                what = "unfinished work of a run; `assay-cache gc` removes it once nobody writes to it any more"
-                yield Finding("/".join(parts[:3]), "litter", what)
-        elif name not in known and "/".join(parts[:3]) not in records.unread:
+            continue
+        if name not in known and "/".join(parts[:3]) not in records.unread:
             gone = is_ours_to_remove(parts)
             how = "`assay-cache gc` removes it" if gone else "it is no file of a store, and stays until you remove it"
             yield Finding(name, "litter", f"belongs to nothing in this store; {how}")

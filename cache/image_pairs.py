@@ -96,7 +96,9 @@ def pairs_of(view: View) -> PairList:
                 second = row_of.get(str(facts["second"]))
                 points = facts["source_points"] if scheme == "spair" else None
             except (ValueError, KeyError, TypeError) as error:
-                raise damaged(f"datasets/{view.reference}.parquet", f"its column pairs is unreadable: {error!r}") from error
+                raise damaged(
+                    f"datasets/{view.reference}.parquet", f"its column pairs is unreadable: {error!r}"
+                ) from error
             if second is None:
                 absent += 1
             elif second != first:

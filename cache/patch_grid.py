@@ -187,6 +187,6 @@ def _resized(op: Mapping[str, Any], size: Points) -> Points:
 def _moved(op: str, size: Points, new: Points) -> Points:
     before = np.maximum(0, new - size) // 2
     if op == "pad":
-        return before
+        return np.asarray(before)
     framed = np.maximum(size, new)
     return before - np.rint((framed - new) / 2.0)

@@ -25,6 +25,9 @@ log = logging.getLogger("assay")
 DEFAULT_PROMPTS = ("openai-80",)
 IMAGENET = "imagenet-1k"
 
+_BY_OWN_NAMES = ("imagenet-d-113",)
+"""Label spaces whose own names a zero-shot model is asked about, though they are made up of ImageNet's classes."""
+
 
 def heads_for(
     store: Store,
@@ -86,6 +89,9 @@ def classes_of(store: Store, catalogue: Catalogue, view: View) -> ClassList | No
         own = read_classes(store.disk, store.layout, view.classes)
         # 200 of ImageNet's classes are told apart among all 1,000, and so are classes made up of ImageNet's;
         # protocols then choose columns.
-        made_up = any(space.over == IMAGENET and space.keys == own.keys for space in catalogue.labels.values())
+        made_up = any(
+            space.over == IMAGENET and space.keys == own.keys and space.id not in _BY_OWN_NAMES
+            for space in catalogue.labels.values()
+        )
         return imagenet if made_up or set(own.keys) <= set(imagenet.keys) else own
     return None

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import ManifestError, Problem, UsageError
-from .references import dataset_problems, factor_problems, label_problems, model_problems, study_problems
-from .schema import Dataset, FactorSet, LabelSpace, Model, PromptSet, Study
+from .references import claim_problems, dataset_problems, factor_problems, label_problems, model_problems, study_problems
+from .schema import Claim, Dataset, FactorSet, LabelSpace, Model, PromptSet, Study
 from .selection import select
 from .toml_file import EntryT, read_entry
 
 __all__ = ["ENVIRONMENT", "FOLDERS", "Catalogue", "load", "select", "user_folders"]
 
 BUILT_IN = Path(__file__).parent
-FOLDERS = ("models", "datasets", "labels", "prompts", "factors", "studies")
+FOLDERS = ("models", "datasets", "labels", "prompts", "factors", "studies", "claims")
 ENVIRONMENT = "ASSAY_MANIFESTS"
 
 
@@ -34,6 +34,7 @@ class Catalogue:
     prompts: Mapping[str, PromptSet]
     factors: Mapping[str, FactorSet]
     studies: Mapping[str, Study]
+    claims: Mapping[str, Claim]
 
     def logit_space(self, dataset: str) -> LabelSpace | None:
         """Return the label space whose classes a classifier of a dataset has, before any class is left out or merged.
@@ -111,12 +112,14 @@ def load(extra: Sequence[Path] = ()) -> Catalogue:
         prompts=reading.folder("prompts", PromptSet),
         factors=reading.folder("factors", FactorSet),
         studies=reading.folder("studies", Study),
+        claims=reading.folder("claims", Claim),
     )
     reading.problems += model_problems(catalogue.models, reading.ids, reading.shown)
     reading.problems += label_problems(catalogue.labels, reading.ids, reading.shown)
     reading.problems += factor_problems(catalogue.factors, reading.ids, reading.shown)
     reading.problems += dataset_problems(catalogue.datasets, reading.ids, reading.shown)
     reading.problems += study_problems(catalogue.studies, reading.ids, reading.shown)
+    reading.problems += claim_problems(catalogue.claims, reading.ids, reading.shown)
     if reading.problems:
         raise ManifestError(sorted(reading.problems, key=lambda problem: problem.file))
     return catalogue

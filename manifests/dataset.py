@@ -78,6 +78,8 @@ class Dataset:
         Ways to turn logits into decisions on this set; the first is the default.
     view
         How the files become samples, labels and columns, in a sentence or two.
+    slices
+        Columns whose values part the set into slices, joined by "/": `corruption/severity` makes `fog_3d/3`, say.
     over
         Id of the set whose images this one names again with other labels or columns; "" for a set of its own.
     pixel_step
@@ -104,11 +106,20 @@ class Dataset:
     layouts: tuple[Layout, ...] = ()
     protocols: tuple[Text, ...] = ()
     view: str = ""
+    slices: tuple[Text, ...] = ()
     over: str = ""
     pixel_step: Mapping[str, Text | Count] | None = field(default=None, hash=False)
     leave_out: tuple[Text, ...] = ()
     readings: Mapping[str, Texts] = field(default_factory=dict, hash=False)
     notes: str = ""
+
+    @field_validator("slices")
+    @classmethod
+    def _column_names(cls, slices: tuple[str, ...]) -> tuple[str, ...]:
+        for columns in slices:
+            if not all(columns.split("/")):
+                raise ValueError(f"expected columns joined by '/', such as corruption/severity; got {columns!r}")
+        return slices
 
     @field_validator("pixel_step")
     @classmethod

@@ -32,11 +32,12 @@ def rows(
     catalogue
         What is known.
     what
-        models, datasets, labels, prompts, factors or studies.
+        models, datasets, labels, prompts, factors, studies or claims.
     group, source
         Patterns for the group and training source of models; none means no limit.
     study
-        Patterns for studies; only what their blocks name is listed. A dataset without a manifest has its id alone.
+        Patterns for studies; only what their blocks name is listed, and of claims those of these
+        papers. A dataset without a manifest has its id alone.
 
     Returns
     -------
@@ -94,6 +95,9 @@ def _of_studies(catalogue: Catalogue, what: str, patterns: Sequence[str]) -> lis
     match what:
         case "studies":
             return [_row(study) for study in studies]
+        case "claims":
+            papers = {study.id for study in studies}
+            return [_row(claim) for claim in catalogue.claims.values() if claim.paper in papers]
         case "models":
             named = [pattern for block in blocks for pattern in block.models]
             return [_row(entry) for entry in select(catalogue.models, named, what)]
@@ -105,7 +109,7 @@ def _of_studies(catalogue: Catalogue, what: str, patterns: Sequence[str]) -> lis
             ids = {name for pattern in named for name in (matching(catalogue.datasets, pattern) or (pattern,))}
             return [_dataset_row(catalogue, name) for name in sorted(ids)]
         case _:
-            raise UsageError(f"a study names models, datasets and prompts; it cannot limit a list of {what}")
+            raise UsageError(f"a study names models, datasets, prompts and claims; it cannot limit a list of {what}")
 
 
 def _dataset_row(catalogue: Catalogue, name: str) -> dict[str, Any]:

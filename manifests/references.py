@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from .errors import Problem, UsageError
-from .schema import Block, Dataset, FactorSet, LabelSpace, Model, Study, check_id
+from .schema import GROUPS, Block, Claim, Dataset, FactorSet, LabelSpace, Model, Study, check_id
 from .selection import is_glob, matching, no_match, split_patterns
 
 Ids = Mapping[str, Collection[str]]
@@ -113,3 +113,25 @@ def _block_problems(block: Block, ids: Ids) -> Iterator[tuple[str, str]]:
                     yield key, str(error)
             elif name not in ids[key] and not (is_glob(name) and matching(ids[key], name)):
                 yield key, no_match(ids[key], name, key)
+
+
+def claim_problems(claims: Mapping[str, Claim], ids: Ids, shown: Shown) -> Iterator[Problem]:
+    """Check the datasets of every axis, and the groups and ids of models."""
+    for claim in claims.values():
+        file = shown("claims", claim.id)
+        axes = {"x": (claim.x,) if claim.x else (), "y": claim.y, "minus": claim.minus, "against_y": claim.against_y}
+        for key, texts in axes.items():
+            for name in sorted({text.partition(":")[0] for text in texts} - set(ids["datasets"])):
+                yield Problem(file, key, no_match(ids["datasets"], name, "datasets"))
+        for name in sorted({name for pair in claim.pairs for name in pair} - set(ids["models"])):
+            yield Problem(file, "pairs", no_match(ids["models"], name, "models"))
+        for key in ("models", "against", "reference"):
+            side = getattr(claim, key)
+            if side is None:
+                continue
+            for name in (*side.ids, *side.without):
+                if not matching(ids["models"], name):
+                    yield Problem(file, f"{key}.ids", no_match(ids["models"], name, "models"))
+            for name in side.group:
+                if not matching(GROUPS, name):
+                    yield Problem(file, f"{key}.group", f"no group matches {name!r}; there are {', '.join(GROUPS)}")

@@ -1,4 +1,4 @@
-"""The six schemas of manifest files, under one import.
+"""The seven schemas of manifest files, under one import.
 
 A key that a schema does not list is an error, and so is a value of another type; a fact that nobody published is None,
 never a guess. A schema knows nothing of files or folders (`toml_file`, `catalogue`) and nothing of other entries
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .claim import Claim
 from .dataset import LAYOUTS, Dataset, Layout
 from .factor_set import FactorSet, Reading
 from .label_space import LabelSpace
@@ -22,6 +23,7 @@ __all__ = [
     "KINDS",
     "LAYOUTS",
     "Block",
+    "Claim",
     "Dataset",
     "Entry",
     "FactorSet",
@@ -36,4 +38,4 @@ __all__ = [
     "check_id",
 ]
 
-Entry: TypeAlias = Model | Dataset | LabelSpace | PromptSet | FactorSet | Study
+Entry: TypeAlias = Model | Dataset | LabelSpace | PromptSet | FactorSet | Study | Claim

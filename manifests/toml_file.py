@@ -16,11 +16,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import Problem
-from .schema import Block, Dataset, FactorSet, LabelSpace, Model, PromptSet, Reading, Study
+from .claim import Models
+from .schema import Block, Claim, Dataset, FactorSet, LabelSpace, Model, PromptSet, Reading, Study
 
-EntryT = TypeVar("EntryT", Model, Dataset, LabelSpace, PromptSet, FactorSet, Study)
+EntryT = TypeVar("EntryT", Model, Dataset, LabelSpace, PromptSet, FactorSet, Study, Claim)
 
-_NESTED: Mapping[type[Any], type[Any]] = {Study: Block, FactorSet: Reading}
+_NESTED: Mapping[type[Any], type[Any]] = {Study: Block, FactorSet: Reading, Claim: Models}
 """What the tables inside an entry are."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from dataclasses import dataclass
+from pathlib import Path  # noqa: F401  the inherited options are read by names of this module
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter

@@ -1,7 +1,7 @@
 """Nearest neighbours between patch features, in blocks, on whatever device the model runs on.
 
-Tensors in, arrays out. The same matches as `analyze.metrics.correspondence.nearest_neighbours` makes on a laptop: a test
-holds the two together.
+Tensors in, arrays out. The same matches as `analyze.metrics.correspondence.nearest_neighbours` makes on a laptop: a
+test holds the two together.
 """
 
 from __future__ import annotations

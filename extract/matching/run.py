@@ -225,9 +225,7 @@ class _Worker:
 
         return depth
 
-    def _commit(
-        self, kind: str, space: Space, pack: str, rows: NDArray[Any], failures: Sequence[RowFailure]
-    ) -> None:
+    def _commit(self, kind: str, space: Space, pack: str, rows: NDArray[Any], failures: Sequence[RowFailure]) -> None:
         place = Unit(kind, space.id, space.label, pack)
         with self.store.stage() as staged:
             segments = list(array_segments(kind, space.id, pack, rows))

@@ -94,9 +94,7 @@ class Matcher:
             self.top,
         )
 
-    def _points(
-        self, depth: NDArray[np.float32], grid: PatchGrid
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _points(self, depth: NDArray[np.float32], grid: PatchGrid) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the numbers of the points that count in an image, and their places on the patch grid."""
         places = grid.of_pixels(point_pixels(DEPTH_GRIDS[self.scheme], grid.image))
         usable = np.flatnonzero((depth.ravel() > 0) & grid.inside(places))
