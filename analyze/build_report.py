@@ -111,7 +111,7 @@ def _command(verb: Sequence[str], words: Sequence[str], more: Sequence[str] = ()
 
 def _accuracy_section(table: pl.DataFrame, words: Sequence[str]) -> list[Section]:
     metric = "accuracy_top1"
-    rows = distinct_rows(table.filter(pl.col("metric") == metric))
+    rows = distinct_rows(table.filter(pl.col("metric") == metric, pl.col("slice") == "all"))
     if not rows.height:
         return []
     best = rows.sort("value", "model", descending=[True, False]).row(0, named=True)
@@ -295,7 +295,7 @@ def _write(report: Report, scored: Scored, seen: Seen, folder: Path) -> tuple[Pa
     if bins.height:
         files += export(lambda medium: reliability.chart(bins, medium), bins, folder / "figures", "reliability",
                         formats, label=reliability.describe(bins))  # fmt: skip
-    rows = distinct_rows(finite(scored.table).filter(pl.col("metric") == "accuracy_top1"))
+    rows = distinct_rows(finite(scored.table).filter(pl.col("metric") == "accuracy_top1", pl.col("slice") == "all"))
     if rows.height and _fits(rows):
         files += export(lambda medium: metric_dots.chart(rows, "accuracy_top1", medium), rows, folder / "figures",
                         "accuracy", formats, label=metric_dots.describe(rows, "accuracy_top1"))  # fmt: skip

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from cache.bindings import Binding, asked_pairs, bind, check_explained
+from cache.bindings import Binding, asked_pairs, bind, check_explained, matched_pairs
+from cache.captions import has_captions
 from cache.errors import UsageError
+from cache.image_pairs import scheme_of
+from cache.ingested import is_ingested
 from cache.key import head_id, pack_id
 from cache.reader import Reader, State
 from cache.requests import Request
@@ -22,14 +25,19 @@ from manifests.canonical import digest
 from manifests.catalogue import Catalogue
 from manifests.selection import is_glob, matching
 
-from .asked import Ask, Known, Roles, Wanted, roles, wanted_pairs
+from .asked import SCORABLE, Ask, Known, Roles, Wanted, roles, wanted_pairs
+from .caption_cells import CaptionCell, caption_cell
 from .prompt_sets import FromFiles, by_content, read_files
-from .scores import scores_space, usable
+from .record_cells import RecordCell, record_cell
+from .scores import OF_LOGITS, scores_space, usable
+
+_WITH_PAIRS = frozenset({"navi", "scannet-1500", "spair-71k"})
+"""Layouts of datasets that list pairs of images, and are scored by correspondence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """Logits of a model on a dataset: stored, or embeddings times a head.
+    """Logits of a model on a dataset, stored, or embeddings times a head; or decisions that were made elsewhere.
 
     head
         Id of the zero-shot head; empty for stored logits.
@@ -43,6 +51,8 @@ class Cell:
         Packs whose data are gone and whose stored scores still answer for some metrics.
     words
         Prompts and classes of a head that is not stored and is made of stored sentences.
+    predicted
+        Whether decisions are all there is.
     """
 
     binding: Binding
@@ -55,11 +65,12 @@ class Cell:
     parents: Mapping[str, tuple[str, ...]]
     from_scores: frozenset[str] = frozenset()
     words: tuple[Prompts, ClassList] | None = None
+    predicted: bool = False
 
     @property
     def kind(self) -> str:
         """The kind that has to be read."""
-        return "embeddings" if self.head else "logits"
+        return _kind(self.head, self.predicted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +96,25 @@ class Found:
 
     notes
         What has nothing to compute and was not asked for by name.
+    matched
+        Pairs of a model and a dataset that were matched.
+    dense
+        Patches on datasets with pairs of images, from which matches can be made here.
     """
 
     cells: tuple[Cell, ...]
     missing: tuple[Missing, ...]
     roles: Roles
     notes: tuple[str, ...]
+    captions: tuple[CaptionCell, ...] = ()
+    records: tuple[RecordCell, ...] = ()
+    matched: tuple[tuple[str, str], ...] = ()
+    dense: tuple[Binding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _HeadChoice:
-    """One way to get logits: a head (empty for stored logits), its prompt set, its class list.
+    """One way to get logits: a head (empty for stored logits, and for decisions), its prompt set, its class list.
 
     words, parents
         For a head that is not stored: what it is made of, and the text segments that hold it.
@@ -106,6 +125,16 @@ class _HeadChoice:
     classes: str
     words: tuple[Prompts, ClassList] | None = None
     parents: tuple[str, ...] = ()
+    predicted: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The kind that has to be read."""
+        return _kind(self.head, self.predicted)
+
+
+def _kind(head: str, predicted: bool) -> str:
+    return "embeddings" if head else "predictions" if predicted else "logits"
 
 
 @dataclass(slots=True)
@@ -119,16 +148,22 @@ class _Search:
     known: Known
     roles: Roles
     files: FromFiles
+    matched: frozenset[tuple[str, str]] = frozenset()
     bindings: dict[tuple[str, str], Binding] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    captions: list[CaptionCell] = field(default_factory=list)
+    records: list[RecordCell] = field(default_factory=list)
+    dense: list[Binding] = field(default_factory=list)
 
     def binding(self, model: str, dataset: str) -> Binding:
         """Return what binds a pair that is asked for."""
         if (model, dataset) not in self.bindings:
-            self.bindings[model, dataset] = bind(self.store, self.asked[model, dataset], self.ask.spaces)
+            self.bindings[model, dataset] = bind(
+                self.store, self.asked[model, dataset], self.ask.spaces, SCORABLE
+            )
         return self.bindings[model, dataset]
 
     def view(self, dataset: str) -> View:
@@ -158,15 +193,19 @@ def find_cells(store: Store, reader: Reader, catalogue: Catalogue, ask: Ask) -> 
     asked = asked_pairs(store)
     texts = {prompts for requests in asked.values() for request in requests for prompts, _ in request.heads}
     prompt_names = {read_prompts(store.disk, store.layout, prompts).name for prompts in texts}
-    known = Known(asked, store.datasets(), prompt_names, catalogue)
+    matched = matched_pairs(store)
+    known = Known({*asked, *matched}, store.datasets(), prompt_names, catalogue)
     wanted = wanted_pairs(known, ask)
-    search = _Search(store, reader, ask, asked, known, roles(known, ask, wanted), files)
+    search = _Search(store, reader, ask, asked, known, roles(known, ask, wanted), files, frozenset(matched))
     for one in wanted:
         if (one.model, one.dataset) in asked:
             _bound(search, one)
-        else:
+        elif (one.model, one.dataset) not in matched:
             search.missing.append(_never_asked(search, one))
-    return Found(tuple(search.cells), tuple(search.missing), search.roles, tuple(search.notes))
+    found = (tuple(search.cells), tuple(search.missing), search.roles, tuple(search.notes))
+    pairs = tuple((one.model, one.dataset) for one in wanted if (one.model, one.dataset) in matched)
+    captions, records, dense = tuple(search.captions), tuple(search.records), tuple(search.dense)
+    return Found(*found, captions=captions, records=records, matched=pairs, dense=dense)
 
 
 def _never_asked(search: _Search, one: Wanted) -> Missing:
@@ -175,13 +214,30 @@ def _never_asked(search: _Search, one: Wanted) -> Missing:
     run = f"`{_run(one.model, one.dataset)}{_prompts(search, one.prompts)}`"
     if one.dataset not in search.store.datasets():
         index = f"`assay-extract index {one.dataset or 'DATASET'} --root DIR`"
+        if one.dataset in search.known.catalogue.datasets:
+            layouts = search.known.catalogue.datasets[one.dataset].layouts
+            if _WITH_PAIRS.intersection(layouts):
+                return _never_matched(one, f"{index}, then ")
         run = f"{index}, then {run}"
-    return Missing(one.model, one.dataset, "embeddings" if zero_shot else "logits", "", "were never asked for", run)
+    elif scheme_of(search.view(one.dataset).table.columns):
+        return _never_matched(one)
+    kind = "embeddings" if zero_shot else "logits"
+    if listed is not None and listed.group == "vlm":
+        kind, ingest = "records", f"assay-cache ingest --model {one.model} --dataset {one.dataset} --kind records FILE"
+        run = f"`assay-analyze questions --out FILE` writes what to ask; `{ingest}` brings the answers"
+    return Missing(one.model, one.dataset, kind, "", "were never asked for", run)
 
 
 def _run(model: str, dataset: str, kinds: str = "") -> str:
     command = f"assay-extract run --model {model or 'MODEL'} --dataset {dataset or 'DATASET'}"
     return f"{command} --kinds {kinds}" if kinds else command
+
+
+def _again(search: _Search, binding: Binding, kind: str, words: str = "") -> str:
+    """Return the command that brings numbers: it depends on where those of this binding came from."""
+    if is_ingested(search.store.space(binding.label)):
+        return f"assay-cache ingest --model {binding.model} --dataset {binding.dataset} --kind {kind} FILE"
+    return _run(binding.model, binding.dataset, "" if kind == "embeddings" else kind) + words
 
 
 def _prompts(search: _Search, patterns: Sequence[str]) -> str:
@@ -193,16 +249,22 @@ def _bound(search: _Search, one: Wanted) -> None:
     binding = search.binding(one.model, one.dataset)
     source = _source_of_heads(search, binding)
     chosen: list[_HeadChoice] = []
+    captioned = _retrieves(search, one, binding)
+    answered = _answers(search, one, binding)
     if source.heads:
         chosen, lacking = _choose(search, source, one.prompts)
         for pattern in lacking:
             search.missing.append(_missing_head(search, one, pattern))
     elif "logits" in binding.kinds:
         chosen = [_HeadChoice("", "", binding.classes)]
+    elif "predictions" in binding.kinds:
+        chosen = [_HeadChoice("", "", binding.classes, predicted=True)]
+    elif captioned or answered or _corresponds(search, one, binding):
+        pass
     elif _speaks(search, binding) and (one.named or one.prompts):
         search.missing += [_missing_head(search, one, pattern) for pattern in one.prompts or ("",)]
     elif one.named:
-        remedy = f"`{_run(one.model, one.dataset, 'logits')}`"
+        remedy = f"`{_again(search, binding, 'logits')}`"
         search.missing.append(Missing(one.model, one.dataset, "logits", "", "were never asked for", remedy))
     else:
         search.notes.append(
@@ -211,6 +273,58 @@ def _bound(search: _Search, one: Wanted) -> None:
         )
     for head in chosen:
         _judge(search, binding, head)
+
+
+def _corresponds(search: _Search, one: Wanted, binding: Binding) -> bool:
+    """Tell whether a model is scored by correspondence on a dataset that lists pairs of images."""
+    if not scheme_of(search.view(binding.dataset).table.columns):
+        return False
+    if (one.model, one.dataset) in search.matched:
+        return True
+    if "patches" in binding.kinds:
+        search.dense.append(binding)
+        return True
+    if one.named:
+        search.missing.append(_never_matched(one))
+    return one.named
+
+
+def _never_matched(one: Wanted, before: str = "") -> Missing:
+    run = f"`assay-extract match --model {one.model or 'MODEL'} --dataset {one.dataset}`"
+    return Missing(one.model, one.dataset, "matches", "", "were never asked for", before + run)
+
+
+def _retrieves(search: _Search, one: Wanted, binding: Binding) -> bool:
+    """Judge images and captions of a dataset that has them; tell whether a model is scored by retrieval there."""
+    view = search.view(binding.dataset)
+    asked = "text" in binding.kinds or one.named
+    if not (has_captions(view.table) and asked and "embeddings" in binding.kinds and _speaks(search, binding)):
+        return False
+    found = caption_cell(search.reader, binding, view)
+    if isinstance(found, CaptionCell):
+        search.captions.append(found)
+        return True
+    for lack in found:
+        run = _text_run(search, binding, []) if lack.kind == "text" else _again(search, binding, lack.kind)
+        mend = f"`assay-cache repair`, then `{run}`" if lack.state is State.LOST else f"`{run}`"
+        said = f"{lack.state.value}{lack.count}"
+        search.missing.append(Missing(one.model, one.dataset, lack.kind, "", said, mend))
+    return True
+
+
+def _answers(search: _Search, one: Wanted, binding: Binding) -> bool:
+    """Judge the answers of a language model; tell whether a model is scored by its answers."""
+    if "records" not in binding.kinds:
+        return False
+    found = record_cell(search.reader, binding, search.view(binding.dataset), search.asked[one.model, one.dataset])
+    if isinstance(found, RecordCell):
+        search.records.append(found)
+        return True
+    for state, count in found:
+        run = _again(search, binding, "records")
+        mend = f"`assay-cache repair`, then `{run}`" if state is State.LOST else f"`{run}`"
+        search.missing.append(Missing(one.model, one.dataset, "records", "", f"{state.value}{count}", mend))
+    return True
 
 
 def _speaks(search: _Search, binding: Binding) -> bool:
@@ -313,9 +427,9 @@ def _heads(search: _Search, binding: Binding, view_classes: str) -> list[_HeadCh
 
 def _judge(search: _Search, binding: Binding, head: _HeadChoice) -> None:
     """Add a cell, or what is missing of it."""
-    reader, view = search.reader, search.view(binding.dataset)
-    kind = "embeddings" if head.head else "logits"
+    reader, kind = search.reader, head.kind
     space = reader.store.space(binding.label)
+    view = reader.followed(kind, space, search.view(binding.dataset))
     packs = reader.needed_packs(view)
     units = {pack: reader.unit(kind, space, pack) for pack in packs}
     states = {pack: reader.state(unit) for pack, unit in units.items()}
@@ -330,7 +444,7 @@ def _judge(search: _Search, binding: Binding, head: _HeadChoice) -> None:
         and usable(reader, reader.unit("scores", scored, pack), parents[pack])
         for pack in lacking
     )
-    after = ", so nll and brier are missing; the other metrics come from stored scores" if covered else ""
+    after = f", so {OF_LOGITS} are missing; the other metrics come from stored scores" if covered else ""
     _list_missing(search, binding, head, states, head_state, after)
     used = view
     if lacking and not covered:
@@ -359,6 +473,7 @@ def _judge(search: _Search, binding: Binding, head: _HeadChoice) -> None:
             parents=parents,
             from_scores=frozenset(lacking) if covered else frozenset(),
             words=head.words,
+            predicted=head.predicted,
         )
     )
 
@@ -392,9 +507,8 @@ def _list_missing(
     head_state: State,
     after: str,
 ) -> None:
-    kind = "embeddings" if head.head else "logits"
-    run = _run(binding.model, binding.dataset, "" if head.head else kind)
-    run += _prompts(search, [head.prompt_set] if head.prompt_set else [])
+    kind = head.kind
+    run = _again(search, binding, kind, _prompts(search, [head.prompt_set] if head.prompt_set else []))
 
     def listed(what: str, state: State, count: str) -> Missing:
         remedy = f"`assay-cache repair`, then `{run}`" if state is State.LOST else f"`{run}`"

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from cache import console
 from cache.console import Options, log, make_app, print_data, print_json, run_app
 from manifests.errors import AssayError, UsageError
 
+from .commands.attest import attest
+from .commands.questions import questions
+from .commands.report import report
+from .commands.selection import (
+    DEFAULT_OPTIONS,
+    DEFAULT_SELECTION,
+    Flag,
+    Names,
+    Policy,
+    Selection,
+    check_suffix,
+    exit_code,
+    score_selection,
+)
+from .commands.claims import claims
 from .commands.trend import trend
 
 if TYPE_CHECKING:
@@ -25,107 +39,10 @@ if TYPE_CHECKING:
 
 app = make_app("assay-analyze", "Compute metrics, figures and reports from a store.")
 app.command(trend)
-
-Names = list[str] | None
-Flag = Annotated[bool, Parameter(negative="")]
-Policy = Literal["error", "exclude", "count-wrong"]
-DEFAULT_OPTIONS = Options()
-
-
-def _many(help: str) -> Parameter:
-    return Parameter(negative="", consume_multiple=False, help=help)
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """Which cells a command is about."""
-
-    model: Annotated[Names, _many("Models by id or glob; none means all that the store was asked for.")] = None
-    dataset: Annotated[Names, _many("Datasets by id or glob; none means all.")] = None
-    space: Annotated[Names, _many("Which space is meant where a model is bound to several.")] = None
-    prompts: Annotated[Names, _many("Prompt sets of zero-shot models: ids, globs, a file; none means all stored.")] = (
-        None
-    )
-    study: Annotated[str, Parameter(help="What a study names, block by block.")] = ""
-    id_dataset: Annotated[str, Parameter(help="The in-distribution set of detection; else imagenet-val.")] = ""
-    ood_dataset: Annotated[Names, _many("Sets out of distribution; else those whose manifest says so.")] = None
-
-    def words(self) -> tuple[str, ...]:
-        """Return the options as they stand on a command line."""
-        repeated = (("--model", self.model), ("--dataset", self.dataset), ("--space", self.space))
-        words = [
-            word
-            for name, values in (*repeated, ("--prompts", self.prompts))
-            for one in values or ()
-            for word in (name, one)
-        ]
-        words += [
-            word
-            for name, one in (("--study", self.study), ("--id-dataset", self.id_dataset))
-            if one
-            for word in (name, one)
-        ]
-        return (*words, *(word for one in self.ood_dataset or () for word in ("--ood-dataset", one)))
-
-
-DEFAULT_SELECTION = Selection()
-
-
-def _score(
-    options: Options,
-    selection: Selection,
-    on_failure: Policy,
-    *,
-    allow_partial: bool = False,
-    keep_scores: bool = False,
-    visitor: Callable[[Store], Callable[[Cell, Measured], None]] | None = None,
-) -> Scored:
-    from cache.store import Store, store_path
-    from manifests.catalogue import load, user_folders
-    from manifests.selection import split_patterns
-
-    from .asked import Ask
-    from .score import score as do_score
-
-    options.start_logging()
-    store = Store(store_path(options.store))
-    catalogue = load(user_folders(options.manifests, os.environ))
-    if selection.study and selection.study not in catalogue.studies:
-        raise UsageError(f"no study {selection.study!r}; the manifests have {', '.join(catalogue.studies) or 'none'}.")
-    ask = Ask(
-        models=tuple(selection.model or ()),
-        datasets=tuple(selection.dataset or ()),
-        spaces=split_patterns(selection.space) if selection.space else (),
-        prompts=tuple(selection.prompts or ()),
-        study=catalogue.studies[selection.study] if selection.study else None,
-        id_dataset=selection.id_dataset,
-        ood_datasets=split_patterns(selection.ood_dataset) if selection.ood_dataset else (),
-        allow_partial=allow_partial,
-    )
-    scored = do_score(
-        store,
-        catalogue,
-        ask,
-        on_failure=on_failure,
-        keep_scores=keep_scores,
-        visit=visitor(store) if visitor else lambda cell, measured: None,
-    )
-    for note in (*scored.missing, *scored.notes):
-        log.warning("%s", note)
-    return scored
-
-
-def _code(scored: Scored, allow_missing: bool) -> int:
-    from .score import raise_failed
-
-    raise_failed(scored)
-    return 3 if scored.missing and not allow_missing else 0
-
-
-def _check_suffix(out: Path | None) -> None:
-    if out is not None and out.suffix not in (".csv", ".parquet"):
-        raise UsageError(f"--out {out}: expected a name that ends in .csv or .parquet.")
+app.command(claims)
+app.command(questions)
+app.command(report)
+app.command(attest)
 
 
 @app.command
@@ -136,6 +53,11 @@ def score(
     allow_missing: Flag = False,
     allow_partial: Flag = False,
     no_write_scores: Flag = False,
+    split: Path | None = None,
+    split_seed: int = 0,
+    features: Flag = False,
+    neighbours: Annotated[int, Parameter(validator=Number(gte=1))] = 50,
+    option_lists: Annotated[Names, Parameter(negative="", consume_multiple=False)] = None,
     out: Path | None = None,
     options: Options = DEFAULT_OPTIONS,
 ) -> int:
@@ -151,18 +73,45 @@ def score(
         Compute cells from what is here; n and n_total say how much that is.
     no_write_scores
         Leave the store as it is; else per-image scores are kept there, for when the logits are gone.
+    split
+        Samples of the in-distribution set to fit temperatures on, one a line or a CSV with the column sample; else
+        half of the images by a hash of their content.
+    split_seed
+        Another number makes another half.
+    features
+        Also fit the detectors that look at embeddings (mahalanobis, knn, vim and others), which takes longer.
+    neighbours
+        Which neighbour the detector knn looks at.
+    option_lists
+        Models that select the four options of ImageNet-D's questions; else each model for itself, and those of the
+        journal's Table III that are here.
     out
         A .csv or .parquet file; else CSV on stdout.
     """
+    from .fitting import Fitting, Split, read_split
     from .table import json_rows, table_bytes, write_table
 
-    _check_suffix(out)
-    scored = _score(options, selection, on_failure, allow_partial=allow_partial, keep_scores=not no_write_scores)
+    check_suffix(out)
+    halves = Split(split_seed, read_split(split) if split else ())
+    scored = score_selection(
+        options,
+        selection,
+        on_failure,
+        allow_partial=allow_partial,
+        keep_scores=not no_write_scores,
+        fitting=Fitting(halves, features, neighbours),
+        option_lists=option_lists,
+    )
     if out is not None:
         about = {
             "missing": [str(cell) for cell in scored.missing],
             "failed": list(scored.failed),
             "notes": list(scored.notes),
+            "fitting": {
+                "split": split.name if split else "by hash",
+                "split_seed": split_seed,
+                "neighbours": neighbours,
+            },
         }
         write_table(scored.table, out, about)
         log.info("wrote %d rows to %s", scored.table.height, out)
@@ -170,7 +119,7 @@ def score(
         print_json(json_rows(scored.table))
     else:
         print_data(table_bytes(scored.table, ".csv").decode())
-    return _code(scored, allow_missing)
+    return exit_code(scored, allow_missing)
 
 
 @app.command
@@ -217,7 +166,7 @@ def figure(
         seen.append(Seen(store))
         return seen[0].see
 
-    scored = _score(options, selection, on_failure, visitor=visitor if name == "reliability" else None)
+    scored = score_selection(options, selection, on_failure, visitor=visitor if name == "reliability" else None)
     table = seen[0].bins() if seen else distinct_rows(finite(scored.table).filter(scored.table["metric"] == metric))
     if not table.height:
         raise _nothing_to_draw(scored, name if seen else f"{name} of {metric}")
@@ -232,7 +181,7 @@ def figure(
         raise UsageError(f"--out {out} cannot be written ({error.strerror or error}).") from error
     for file in files:
         print_data(str(file))
-    return _code(scored, allow_missing)
+    return exit_code(scored, allow_missing)
 
 
 def _nothing_to_draw(scored: Scored, what: str) -> AssayError:
@@ -244,41 +193,6 @@ def _nothing_to_draw(scored: Scored, what: str) -> AssayError:
     here = ", ".join(sorted(set(scored.table["metric"]))) or "no metric at all"
     why = "what is missing stands above" if scored.missing else "it needs labelled images, or sets out of distribution"
     return IncompleteError(f"nothing to draw for {what}: the cells that are here give {here}; {why}.")
-
-
-@app.command
-def report(
-    *,
-    selection: Selection = DEFAULT_SELECTION,
-    on_failure: Policy = "exclude",
-    strict: Flag = False,
-    out: Path = Path("report"),
-    options: Options = DEFAULT_OPTIONS,
-) -> int:
-    """Write a self-contained page of whatever is there, opening with what is missing.
-
-    Parameters
-    ----------
-    on_failure
-        What to do with images that could not be read; a page leaves them out and says so.
-    strict
-        Exit 3 when something asked for is missing.
-    out
-        The folder to write to: report.html, results.csv and .parquet, and each figure as SVG, PNG, PDF.
-    """
-    from .build_report import Seen, build_report, write_report
-
-    seen: list[Seen] = []
-
-    def visitor(store: Store) -> Callable[[Cell, Measured], None]:
-        seen.append(Seen(store))
-        return seen[0].see
-
-    scored = _score(options, selection, on_failure, visitor=visitor)
-    page = build_report(scored, seen[0], (*selection.words(), "--on-failure", on_failure))
-    for file in write_report(page, scored, seen[0], out):
-        print_data(str(file))
-    return _code(scored, not strict)
 
 
 @app.command
@@ -303,16 +217,16 @@ def export(
     from .figure_data import PREDICTIONS, predictions_rows
     from .table import write_table
 
-    _check_suffix(out)
+    check_suffix(out)
     parts = [pl.DataFrame(schema=PREDICTIONS)]
 
     def visitor(store: Store) -> Callable[[Cell, Measured], None]:
         return lambda cell, measured: parts.append(predictions_rows(store, cell, measured))
 
-    scored = _score(options, selection, "exclude", visitor=visitor)
+    scored = score_selection(options, selection, "exclude", visitor=visitor)
     write_table(pl.concat(parts), out, {"missing": [str(cell) for cell in scored.missing]})
     print_data(str(out))
-    return _code(scored, allow_missing)
+    return exit_code(scored, allow_missing)
 
 
 def main() -> None:

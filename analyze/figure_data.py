@@ -12,6 +12,7 @@ from cache.store import Store
 from cache.texts import ClassList, read_classes
 
 from .cells import Cell
+from .headline_answers import headline_answers
 from .measure import Measured
 from .metrics.calibration import expected_calibration_error, reliability_bins
 from .metrics.softmax import TOP
@@ -86,13 +87,21 @@ def distinct_rows(table: pl.DataFrame) -> pl.DataFrame:
     return named
 
 
-def reliability_rows(cell: Cell, measured: Measured, bins: int = 15) -> pl.DataFrame:
-    """Return the non-empty bins of one cell, one row each; none where nothing is labelled."""
-    used = measured.ok & (measured.labels >= 0)
+def reliability_rows(cell: Cell, measured: Measured, bins: int = 15, protocols: Sequence[str] = ()) -> pl.DataFrame:
+    """Return the non-empty bins of one cell, one row each; none where nothing is labelled.
+
+    Parameters
+    ----------
+    protocols
+        The dataset's protocols, the default first: the first that has labels is drawn.
+    """
+    answers = headline_answers(measured, protocols)
+    if answers is None or answers.confidence is None or answers.sure is None:
+        return pl.DataFrame(schema=RELIABILITY)
+    used = answers.ok & answers.counted
     if not used.any():
         return pl.DataFrame(schema=RELIABILITY)
-    confidence = measured.numbers.confidence[used]
-    correct = measured.prediction[used] == measured.labels[used]
+    confidence, correct = answers.confidence[used], answers.sure[used]
     table = reliability_bins(confidence, correct, bins)
     full = ~table.empty
     columns = {

@@ -6,7 +6,7 @@ so that memory stays flat. Knows no store.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,22 +15,14 @@ from numpy.typing import NDArray
 
 from manifests.schema import LabelSpace
 
+from .calibrated import Forecast, Recorder, Scale
 from .checks import Matrix
 from .class_columns import classes_among, columns_of
-from .metrics.softmax import summarize
-from .protocols import (
-    Members,
-    Protocol,
-    any_of,
-    member_correct,
-    restrict,
-    set_losses,
-    vid_pm,
-)
+from .metrics.classwise import ClasswiseSums
+from .protocols import Members, Protocol, any_of, member_correct, restrict, vid_pm
 
 TOP = 5
 _BLOCK = 1024
-_LOSSES = ("confidence", "nll", "brier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +40,10 @@ class Judged:
     confidence, sure, nll, brier
         Of the probabilities of the classes: the largest, whether its class is right, and the losses; None where the
         protocol has none.
+    classwise
+        Sums of all probabilities of the images that count; None where there are none, or several classes are right.
+    scaled
+        The same probabilities under other temperatures.
     """
 
     protocol: str
@@ -62,6 +58,8 @@ class Judged:
     sure: NDArray[np.bool_] | None = None
     nll: NDArray[np.float64] | None = None
     brier: NDArray[np.float64] | None = None
+    classwise: ClasswiseSums | None = None
+    scaled: tuple[Forecast, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +110,42 @@ class Judge:
         self._several = any(len(group) > 1 for group in members)
         self._top1 = np.zeros(n, bool)
         self._top5 = np.zeros(n, bool)
-        self._sure = np.zeros(n, bool)
         self._predictions = np.full(n, -1, np.int64)
-        self._losses = {name: np.full(n, np.nan) for name in _LOSSES}
+        self._counted = self._which_count()
+        self._recorders = [self._recorder(Scale())] if protocol.calibrated else []
+
+    @property
+    def members(self) -> Members:
+        """Columns of each class."""
+        return self._members
+
+    @property
+    def space(self) -> str:
+        """Id of the label space of the classes."""
+        return self._space.id
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """`(n,)` the one right class of each image, -1 where there is none or several are right."""
+        return self._targets.single()
+
+    def scale(self, scales: Iterable[Scale]) -> None:
+        """Ask for the probabilities under other temperatures, too; to be said before the first logits come.
+
+        Logits of a class are divided after its columns were merged.
+        """
+        self._recorders += [self._recorder(scale) for scale in scales if self.protocol.calibrated]
+
+    def _recorder(self, scale: Scale) -> Recorder:
+        return Recorder(len(self._counted), len(self._members), scale, self._counted)
+
+    def _which_count(self) -> NDArray[np.bool_]:
+        """Images that have a class, of anchors and neighbours the anchors."""
+        rule, n = self.protocol.rule, self._view.height
+        counted = np.ones(n, bool) if rule == "member" else self._targets.sizes > 0
+        if rule in ("anchor", "anchor-and-neighbours"):
+            counted = counted & (self._view["sample"] == self._view["anchor"]).to_numpy()
+        return counted
 
     def put(self, index: NDArray[np.int64], logits: Matrix) -> None:
         """Take the logits of some images.
@@ -150,25 +181,19 @@ class Judge:
 
     def _lose(self, at: NDArray[np.int64], logits: Matrix, targets: NDArray[np.bool_]) -> None:
         sizes = targets.sum(axis=1)
-        for chosen in (sizes == 1, sizes > 1):
-            if not chosen.any():
-                continue
-            rows, right = at[chosen], targets[chosen]
-            single = bool(sizes[chosen][0] == 1)
-            summary = summarize(logits[chosen], right.argmax(axis=1) if single else None)
-            nll, brier = (summary.nll, summary.brier) if single else set_losses(logits[chosen], right)
-            self._sure[rows] = any_of(summary.prediction, right)
-            self._losses["confidence"][rows] = summary.confidence
-            self._losses["nll"][rows], self._losses["brier"][rows] = nll, brier
+        one, several = sizes == 1, sizes > 1
+        for recorder in self._recorders:
+            if one.any():
+                recorder.put(at[one], logits[one], targets[one].argmax(axis=1))
+            if several.any():
+                recorder.put_sets(at[several], logits[several], targets[several])
 
     def judged(self, ok: NDArray[np.bool_]) -> Judged:
         """Return what was collected; `ok` tells which images have numbers."""
-        rule, n = self.protocol.rule, len(self._top1)
-        counted = np.ones(n, bool) if rule == "member" else self._targets.sizes > 0
+        rule, counted = self.protocol.rule, self._counted
         top1, single = self._top1, rule == "label"
         if rule in ("anchor", "anchor-and-neighbours"):
             samples, named = self._view["sample"].to_list(), self._view["anchor"].to_list()
-            counted = counted & np.array([sample == anchor for sample, anchor in zip(samples, named, strict=True)])
             # In a part of the dataset an anchor may not be here; its neighbours then stand alone and do not count.
             here = set(samples)
             anchors = [anchor if anchor in here else sample for sample, anchor in zip(samples, named, strict=True)]
@@ -178,7 +203,8 @@ class Judge:
                 top1[rows] = whole
                 ok[rows] = vid_pm(ok, samples, anchors)[2]
         decides = rule in ("label", "any-of", "anchor")
-        losses = self._losses if self.protocol.calibrated else {}
+        forecasts = [recorder.forecast() for recorder in self._recorders]
+        raw = forecasts[0] if forecasts else None
         return Judged(
             protocol=self.protocol.id,
             classes=self._space.keys,
@@ -188,10 +214,12 @@ class Judge:
             top5=self._top5 if decides and len(self._members) >= TOP else None,
             predictions=self._predictions if single else None,
             labels=self._targets.single() if single else None,
-            confidence=losses.get("confidence"),
-            sure=self._sure if losses else None,
-            nll=losses.get("nll"),
-            brier=losses.get("brier"),
+            confidence=None if raw is None else raw.confidence,
+            sure=None if raw is None else raw.correct,
+            nll=None if raw is None else raw.nll,
+            brier=None if raw is None else raw.brier,
+            classwise=None if raw is None else raw.classwise,
+            scaled=tuple(forecasts[1:]),
         )
 
 

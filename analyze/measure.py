@@ -23,11 +23,14 @@ from cache.texts import ClassList
 from cache.views import View
 from cache.zero_shot import Head, cosines
 
+from .calibrated import Forecast, Sink
 from .cells import Cell
 from .judged import Judge, Judged
-from .metrics.ood_scores import mcm
-from .metrics.softmax import LogitSummary, summarize
-from .scores import ImageNumbers, Keeper, Source, numbers_of, read_scores, scores_space
+from .metrics.classwise import ClasswiseSums
+from .metrics.ood_scores import max_cosine, mcm
+from .metrics.softmax import LogitSummary, See, summarize
+from .predicted import Decided, read_decisions
+from .scores import OF_COSINES, ImageNumbers, Keeper, Source, numbers_of, read_scores, scores_space
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,12 @@ class Measured:
         `(n,)`, NaN where there is no label; None where only stored scores are here, which cannot tell.
     judged
         What the images have under each scoring protocol; empty where only stored scores are here.
+    classwise
+        Sums of all probabilities of the labelled images; None where only stored scores are here, or no label is.
+    scaled
+        Forecasts of the logits as they stand under other temperatures.
+    probabilities
+        Whether the confidences are known; decisions that were made elsewhere may come without.
     """
 
     ok: NDArray[np.bool_]
@@ -55,6 +64,14 @@ class Measured:
     nll: NDArray[np.float64] | None
     brier: NDArray[np.float64] | None
     judged: tuple[Judged, ...] = ()
+    classwise: ClasswiseSums | None = None
+    scaled: tuple[Forecast, ...] = ()
+    probabilities: bool = True
+
+    @property
+    def confidence(self) -> NDArray[np.float64] | None:
+        """`(n,)` the largest probability, where it is known."""
+        return self.numbers.confidence if self.probabilities else None
 
     @property
     def prediction(self) -> NDArray[np.int64]:
@@ -64,20 +81,21 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class _Logits:
-    """Logits of a whole pack, its rows without numbers, and the cosines' concept scores where a head makes them."""
+    """Logits of a whole pack, its rows without numbers, and scores of the cosines where a head makes them."""
 
     values: NDArray[Any]
     failures: Mapping[int, RowFailure]
-    concept: NDArray[np.float64] | None
+    of_cosines: Mapping[str, NDArray[np.float64]] | None
 
     def ok(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         return ~np.isin(rows, list(self.failures))
 
     def summary(
-        self, rows: NDArray[np.int64], labels: NDArray[np.int64] | None = None
+        self, rows: NDArray[np.int64], labels: NDArray[np.int64] | None = None, see: See | None = None
     ) -> tuple[LogitSummary, ImageNumbers]:
-        summary = summarize(self.values[rows], labels)
-        return summary, numbers_of(summary, None if self.concept is None else self.concept[rows])
+        summary = summarize(self.values[rows], labels, see=see)
+        picked = None if self.of_cosines is None else {name: one[rows] for name, one in self.of_cosines.items()}
+        return summary, numbers_of(summary, picked)
 
 
 def measure(
@@ -87,6 +105,7 @@ def measure(
     ways: int = 0,
     keeper: Keeper | None = None,
     judges: Sequence[Judge] = (),
+    sinks: Sequence[Sink] = (),
 ) -> Measured:
     """Measure a cell.
 
@@ -100,12 +119,16 @@ def measure(
         What stores the numbers of whole packs, where wanted.
     judges
         Scoring protocols that are to see the logits, made for this cell.
+    sinks
+        What else is to see them.
 
     Raises
     ------
     IntegrityError
         When data are damaged, or have another number of columns.
     """
+    if cell.predicted:
+        return _decided(read_decisions(reader, cell, ways, judges), columns)
     n = cell.view.table.height
     space = reader.store.space(cell.binding.label)
     head = _head(reader, cell, space) if cell.head and set(cell.parents) - cell.from_scores else None
@@ -113,6 +136,7 @@ def measure(
     numbers = ImageNumbers.blank(n, bool(cell.head))
     ok = np.zeros(n, bool)
     losses = {name: np.full(n, np.nan) for name in ("nll", "brier")}
+    sums = ClasswiseSums(ways) if ways and (columns >= 0).any() else None
     failures: dict[int, RowFailure] = {}
     for pack, (index, rows) in reader.positions(cell.view).items():
         if pack in cell.from_scores:
@@ -127,9 +151,9 @@ def measure(
                 raise damaged(where, f"{logits.values.shape[1]} columns, expected {ways}")
             failed = logits.failures
             usable = logits.ok(rows)
-            _put(logits, index[usable], rows[usable], columns, numbers, losses)
-            for judge in judges:
-                judge.put(index[usable], logits.values[rows[usable]])
+            _put(logits, index[usable], rows[usable], columns, numbers, losses, sums)
+            for sink in (*judges, *sinks):
+                sink.put(index[usable], logits.values[rows[usable]])
             if keeper is not None:
                 _keep(keeper, reader, cell, scored, pack, logits)
         at_failed = [(int(at), failed[int(row)]) for at, row in zip(index, rows, strict=True) if int(row) in failed]
@@ -145,7 +169,44 @@ def measure(
         nll=losses["nll"] if whole else None,
         brier=losses["brier"] if whole else None,
         judged=tuple(judge.judged(ok) for judge in judges) if whole else (),
+        classwise=sums if whole else None,
     )
+
+
+def head_of(reader: Reader, cell: Cell) -> Head | None:
+    """Return the head that makes the logits of a cell, None where they are stored."""
+    return _head(reader, cell, reader.store.space(cell.binding.label)) if cell.head else None
+
+
+def _decided(found: Decided, columns: NDArray[np.int64]) -> Measured:
+    """Return what decisions tell: answers, and confidences where they come with them."""
+    return Measured(
+        ok=found.ok,
+        failures=found.failures,
+        labels=columns,
+        numbers=found.numbers,
+        nll=None,
+        brier=None,
+        judged=found.judged,
+        probabilities=found.probabilities,
+    )
+
+
+def show(reader: Reader, cell: Cell, sinks: Sequence[Sink]) -> None:
+    """Hand the logits of a cell to sinks once more, pack by pack.
+
+    Raises
+    ------
+    IntegrityError
+        When data are damaged.
+    """
+    space, head = reader.store.space(cell.binding.label), head_of(reader, cell)
+    for pack, (index, rows) in reader.positions(cell.view).items():
+        logits = _read(reader, cell, space, head, pack)
+        usable = logits.ok(rows)
+        picked = logits.values[rows[usable]]
+        for sink in sinks:
+            sink.put(index[usable], picked)
 
 
 def _head(reader: Reader, cell: Cell, space: Space) -> Head:
@@ -159,12 +220,14 @@ def _put(
     columns: NDArray[np.int64],
     numbers: ImageNumbers,
     losses: Mapping[str, NDArray[np.float64]],
+    sums: ClasswiseSums | None,
 ) -> None:
     """Write the numbers of some rows of a pack to their places in the view."""
     labelled = columns[index] >= 0
     if labelled.any():
         at = index[labelled]
-        summary, found = logits.summary(rows[labelled], columns[at])
+        see = None if sums is None else sums.seer(columns[at], at)
+        summary, found = logits.summary(rows[labelled], columns[at], see)
         numbers.put(at, found)
         losses["nll"][at], losses["brier"][at] = summary.nll, summary.brier
     if not labelled.all():
@@ -187,10 +250,11 @@ def _read(reader: Reader, cell: Cell, space: Space, head: Head | None, pack: str
     for row in np.flatnonzero(~usable):
         nothing = RowFailure(int(row), items[row], "not_finite", "its embedding has no direction, so no cosine")
         failures.setdefault(int(row), nothing)
-    concept = np.full(len(similarity), np.nan)
+    scores = {name: np.full(len(similarity), np.nan) for name in OF_COSINES}
     if usable.any():
-        concept[usable] = mcm(similarity[usable])
-    return _Logits(np.float32(head.scale) * similarity + np.float32(head.bias), failures, concept)
+        picked = similarity if usable.all() else similarity[usable]
+        scores["mcm"][usable], scores["max_cosine"][usable] = mcm(picked), max_cosine(picked)
+    return _Logits(np.float32(head.scale) * similarity + np.float32(head.bias), failures, scores)
 
 
 def _keep(keeper: Keeper, reader: Reader, cell: Cell, scored: Space, pack: str, logits: _Logits) -> None:
@@ -212,7 +276,7 @@ def _keep(keeper: Keeper, reader: Reader, cell: Cell, scored: Space, pack: str, 
         return
     every = np.arange(len(logits.values))
     good = every[logits.ok(every)]
-    numbers = ImageNumbers.blank(len(every), logits.concept is not None)
+    numbers = ImageNumbers.blank(len(every), logits.of_cosines is not None)
     if len(good):
         numbers.put(good, logits.summary(good)[1])
     keeper.keep(source, pack, parents, numbers, [logits.failures[row] for row in sorted(logits.failures)])

@@ -70,8 +70,11 @@ PROTOCOLS: tuple[Protocol, ...] = (
     Protocol(id="vid-pm0", label_space="vid-robust-30", rule="anchor"),
     Protocol(id="vid-pm10", label_space="vid-robust-30", rule="anchor-and-neighbours", calibrated=False),
     Protocol(id="cue-16", label_space="cue-16", merge="mean", calibrated=False),
+    Protocol(id="cue-16-sum", label_space="cue-16", merge="logsumexp", calibrated=False),
+    Protocol(id="cue-16-max", label_space="cue-16", merge="max", calibrated=False),
     Protocol(id="real", label_space="imagenet-1k", rule="any-of"),
     Protocol(id="imagenet-d-113", label_space="imagenet-d-113"),
+    Protocol(id="imagenet-d-113-names", label_space="imagenet-d-113", own_columns=True),
     Protocol(id="imagenet-d-official", label_space="imagenet-d-113", rule="member", calibrated=False),
 )
 """Every protocol that a manifest may name."""

@@ -1,79 +1,41 @@
-"""From per-image numbers to rows of the results table: classification, calibration, detection.
+"""From per-image numbers to rows of the results table: classification, and calibration as the logits stand.
 
 Arrays and names in, rows out. Every value comes with an interval and the number of images behind it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from manifests.canonical import digest
-
-from .intervals import auroc_interval, clopper_pearson, fpr_interval, mean_interval
+from .calibrated import Forecast
+from .calibration_rows import calibration_rows, forecast_rows
+from .intervals import clopper_pearson
 from .judged import Judged
 from .measure import Measured
-from .metrics.calibration import confidence_gap, expected_calibration_error
-from .metrics.detection import auroc, fpr_at_tpr
-from .resampling import ece_interval
+from .row_key import Key
 from .table import Result
+
+__all__ = ["Key", "OnFailure", "as_they_stand", "classification", "default_detector", "under_protocol"]
 
 OnFailure = Literal["error", "exclude", "count-wrong"]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """The columns that all rows of a cell share."""
-
-    model: str
-    group: str
-    dataset: str
-    protocol: str
-    prompt_set: str
-    inputs: str
-    n_total: int
-
-    def row(
-        self, metric: str, value: float, interval: tuple[float, float], n: int, n_failed: int, **more: Any
-    ) -> Result:
-        """Return one row."""
-        return Result(
-            model=self.model,
-            group=self.group,
-            dataset=self.dataset,
-            protocol=self.protocol,
-            prompt_set=self.prompt_set,
-            inputs=self.inputs,
-            metric=metric,
-            value=float(value),
-            lo=float(interval[0]),
-            hi=float(interval[1]),
-            n=n,
-            n_total=self.n_total,
-            n_failed=n_failed,
-            **more,
-        )
-
-    def against(self, inside: Key) -> Key:
-        """Return the columns of a comparison with an in-distribution set: both are read, both count."""
-        return replace(
-            self, inputs=digest("inputs", [inside.inputs, self.inputs]), n_total=inside.n_total + self.n_total
-        )
-
-
-def classification(key: Key, measured: Measured, policy: OnFailure) -> Iterator[Result]:
+def classification(key: Key, measured: Measured, policy: OnFailure, inside: Key | None = None) -> Iterator[Result]:
     """Yield accuracy, proper scores and calibration over the labelled images, as the logits stand.
 
     Stored scores know no losses: NLL and Brier score are left out then.
     """
+    yield from under_protocol(key, as_they_stand(key, measured), policy, inside)
+
+
+def as_they_stand(key: Key, measured: Measured) -> Judged:
+    """Return the answers of the logits as they stand: every column a class."""
     labelled = measured.labels >= 0
     five = measured.numbers.top5_index
     right = measured.prediction == measured.labels
-    answers = Judged(
+    return Judged(
         protocol=key.protocol,
         classes=(),
         counted=labelled,
@@ -81,19 +43,22 @@ def classification(key: Key, measured: Measured, policy: OnFailure) -> Iterator[
         top1=right,
         # A model with fewer than five classes has every answer among its first five; that says nothing.
         top5=(five == measured.labels[:, None]).any(axis=1) if (five[labelled & measured.ok] >= 0).all() else None,
-        confidence=measured.numbers.confidence,
+        predictions=measured.prediction,
+        labels=measured.labels,
+        confidence=measured.confidence,
         sure=right,
         nll=measured.nll,
         brier=measured.brier,
+        classwise=measured.classwise,
+        scaled=measured.scaled,
     )
-    yield from under_protocol(key, answers, policy)
 
 
-def under_protocol(key: Key, answers: Judged, policy: OnFailure) -> Iterator[Result]:
-    """Yield accuracy, proper scores and calibration under a scoring protocol.
+def under_protocol(key: Key, answers: Judged, policy: OnFailure, inside: Key | None = None) -> Iterator[Result]:
+    """Yield accuracy, proper scores and calibration under a scoring protocol, as the logits stand and at temperatures.
 
-    With `count-wrong`, images that could not be read count as wrong in the accuracies; they have no confidence, so
-    every other metric leaves them out.
+    Where `inside` is given, the temperatures were fitted on that other set. With `count-wrong`, images that could not
+    be read count as wrong in the accuracies; they have no confidence, so every other metric leaves them out.
     """
     key = replace(key, protocol=answers.protocol)
     used = answers.counted & answers.ok
@@ -108,20 +73,20 @@ def under_protocol(key: Key, answers: Judged, policy: OnFailure) -> Iterator[Res
             yield key.row(metric, k / counted, clopper_pearson(k, counted), counted, failed)
     if n == 0 or answers.confidence is None or answers.sure is None:
         return
-    for metric, losses in (("nll", answers.nll), ("brier", answers.brier)):
-        if losses is not None:
-            yield key.row(metric, float(losses[used].mean()), _mean_interval(losses[used]), n, failed)
-    confidence, correct = answers.confidence[used], answers.sure[used]
-    gap = confidence - correct
-    yield key.row("confidence_gap", confidence_gap(confidence, correct), _mean_interval(gap), n, failed)
-    for bins in (15, 25):
-        value = expected_calibration_error(confidence, correct, bins)
-        yield key.row(f"ece_{bins}", value, ece_interval(confidence, correct, bins), n, failed)
-
-
-def _mean_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    # One image has no spread to judge by; nothing is known of its mean.
-    return mean_interval(values) if len(values) > 1 else (-np.inf, np.inf)
+    raw = Forecast(
+        used=used,
+        confidence=answers.confidence,
+        correct=answers.sure,
+        nll=answers.nll,
+        brier=answers.brier,
+        classwise=answers.classwise,
+    )
+    yield from calibration_rows(key, raw, used, failed)
+    if inside is None:
+        yield from forecast_rows(key, raw, answers.scaled, used, failed)
+    else:
+        more = {"id_dataset": inside.dataset}
+        yield from forecast_rows(key.given(inside), raw, answers.scaled, used, failed, **more)
 
 
 def default_detector(prompt_set: str) -> str:
@@ -136,28 +101,3 @@ def default_detector(prompt_set: str) -> str:
     ('mcm', 'msp')
     """
     return "mcm" if prompt_set else "msp"
-
-
-def detectors(measured: Measured) -> Mapping[str, NDArray[np.float64]]:
-    """Return the scores of every detector, larger = more in-distribution; NaN where an image has no numbers."""
-    numbers = measured.numbers
-    scores = {"msp": numbers.confidence, "max_logit": numbers.max_logit, "energy": numbers.log_sum_exp}
-    return scores if numbers.mcm is None else {**scores, "mcm": numbers.mcm}
-
-
-def detection(key: Key, inside_key: Key, inside: Measured, outside: Measured) -> Iterator[Result]:
-    """Yield AUROC and FPR at 95 % TPR of an in-distribution set against another, for every detector.
-
-    `n` counts the images of both sets. Images without numbers have no score, so every policy leaves them out.
-    """
-    failed = int((~inside.ok).sum() + (~outside.ok).sum())
-    id_scores, ood_scores = detectors(inside), detectors(outside)
-    both = key.against(inside_key)
-    for detector, scores in id_scores.items():
-        ours, theirs = scores[inside.ok], ood_scores[detector][outside.ok]
-        if not len(ours) or not len(theirs):
-            continue
-        more = {"id_dataset": inside_key.dataset, "detector": detector}
-        n = len(ours) + len(theirs)
-        yield both.row("auroc", auroc(ours, theirs), auroc_interval(ours, theirs), n, failed, **more)
-        yield both.row("fpr_at_95", fpr_at_tpr(ours, theirs), fpr_interval(ours, theirs), n, failed, **more)

@@ -7,7 +7,7 @@ answer was asked for. One model is held at a time, so that memory does not grow 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,13 +23,26 @@ from manifests.catalogue import Catalogue
 
 from .applicable import Applicable, applicable
 from .asked import Ask, Roles
+from .breakdown import Breakdown
 from .cells import Cell, Missing, find_cells
+from .detection_rows import Side, detection_rows, own_scores
+from .fitting import Fitting
+from .imagenet_d_rows import ImagenetDRows
 from .label_check import check_labels, label_note
+from .left_out import say_excluded, say_failed
+from .lessons import Lessons
 from .measure import Measured, label_columns, measure, unknown_classes, view_labels
-from .results import Key, OnFailure, classification, detection, under_protocol
+from .option_lists import OptionLists
+from .pair_scores import score_pairs
+from .plan_inside import CLASS_BY_CLASS, left_out
+from .predicted import applicable_to_decisions
+from .record_rows import record_rows
+from .results import Key, OnFailure, as_they_stand, classification, default_detector, under_protocol
+from .retrieval_rows import retrieval_rows
 from .scores import Keeper
 from .table import Result, to_table
 
+DEFAULT_FITTING = Fitting()
 Visit = Callable[[Cell, Measured], None]
 """Sees the per-image numbers of each cell that counts, once, before they are let go."""
 
@@ -61,6 +74,8 @@ def score(
     on_failure: OnFailure = "error",
     keep_scores: bool = False,
     visit: Visit = lambda cell, measured: None,
+    fitting: Fitting = DEFAULT_FITTING,
+    option_lists: Sequence[str] = (),
 ) -> Scored:
     """Compute the results table.
 
@@ -72,6 +87,10 @@ def score(
         Write per-image scores into the store, where it can be written to.
     visit
         Called for each cell that counts.
+    fitting
+        How temperatures and detectors are fitted.
+    option_lists
+        Models whose lists questions with options are asked with; none: a model's own, and the paper's that are here.
 
     Raises
     ------
@@ -81,13 +100,25 @@ def score(
     reader = Reader(store)
     found = find_cells(store, reader, catalogue, ask)
     keeper = Keeper(store, reader) if keep_scores else None
-    job = _Job(store, reader, catalogue, on_failure, found.roles, keeper, visit, notes=list(found.notes))
+    lists = OptionLists(store, reader, catalogue, tuple(option_lists))
+    options = ImagenetDRows(lists, on_failure)
+    notes = list(found.notes)
+    job = _Job(store, reader, catalogue, on_failure, found.roles, keeper, visit, fitting, options, notes)
     for _, cells in itertools.groupby(found.cells, key=lambda cell: cell.binding.model):
         job.model(list(cells))
+    job.results += job.breakdown.across()
+    job.note_without_temperatures()
+    job.results += retrieval_rows(reader, found.captions, on_failure, job.notes, job.failed)
+    job.results += record_rows(reader, found.records, catalogue.datasets, on_failure, job.notes, job.failed)
+    of_pairs = score_pairs(reader, found, ask, on_failure)
+    job.results += of_pairs.results
+    job.failed += of_pairs.failed
+    job.notes += of_pairs.notes
     if keeper is not None:
         keeper.close()
-    notes = (*job.notes, *_say_excluded(job.excluded))
-    return Scored(to_table(job.results), found.missing, tuple(job.failed), tuple(job.kept), tuple(dict.fromkeys(notes)))
+    said = dict.fromkeys((*job.notes, *lists.notes, *say_excluded(job.excluded)))
+    missing = tuple(dict.fromkeys((*found.missing, *lists.missing, *of_pairs.missing)))
+    return Scored(to_table(job.results), missing, tuple(job.failed), tuple(job.kept), tuple(said))
 
 
 @dataclass(slots=True)
@@ -101,17 +132,25 @@ class _Job:
     roles: Roles
     keeper: Keeper | None
     visit: Visit
+    fitting: Fitting
+    options: ImagenetDRows
     notes: list[str]
     results: list[Result] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     kept: list[Cell] = field(default_factory=list)
     excluded: list[tuple[Cell, Mapping[int, RowFailure]]] = field(default_factory=list)
     lists: dict[str, ClassList] = field(default_factory=dict)
+    breakdown: Breakdown = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.breakdown = Breakdown(self.catalogue.datasets, self.catalogue.factors, self.policy, self.notes)
 
     def model(self, cells: Sequence[Cell]) -> None:
         """Add the rows of one model."""
         held: list[tuple[Cell, Measured]] = []
-        for cell in cells:
+        lessons = Lessons(self.reader, self.catalogue, self.roles, self.fitting, cells, self._classes, self.notes)
+        # The in-distribution set comes first: it teaches the temperatures that the others are read at.
+        for cell in sorted(cells, key=lambda cell: cell.binding.dataset != self.roles.inside):
             if not cell.view.table.height:
                 self.notes.append(f"{cell.binding.dataset} has no images, so nothing can be said of it.")
             labels = view_labels(cell.view, len(self._classes(cell.view.classes).keys))
@@ -121,35 +160,54 @@ class _Job:
             if note:
                 self.notes.append(note)
             ways = len(self._classes(cell.classes).keys)
-            measured = measure(self.reader, cell, columns, ways, self.keeper, protocols.judges)
+            sinks = lessons.before(cell, columns, protocols.judges) + self.options.sinks(cell, protocols.judges)
+            measured = measure(self.reader, cell, columns, ways, self.keeper, protocols.judges, sinks)
             if protocols.judges and cell.from_scores:
                 self.notes.append(
                     f"{cell.binding.model} on {cell.binding.dataset}: stored scores cannot tell what the protocols of "
                     "this dataset ask for; they need its logits or embeddings."
                 )
             if measured.failures and (self.policy == "error" or not self._any_left(cell, measured)):
-                self.failed.append(_say_failed(cell, measured, self.policy))
+                self.failed.append(say_failed(cell, measured, self.policy))
+                lessons.forget(cell)
                 continue
+            measured = lessons.after(cell, measured)
             if measured.failures:
                 self.excluded.append((cell, measured.failures))
             held.append((cell, measured))
             self.kept.append(cell)
             self.visit(cell, measured)
             if cell.binding.dataset not in self.roles.outside:
-                self.results += self._classification(cell, measured)
-        self.results += self._detection(held)
+                self.results += self._classification(cell, measured, lessons.inside_key(cell, self._key))
+                self.results += lessons.temperature_rows(cell, self._key, protocols.judges)
+                self.results += self.options.rows(self._key(cell), cell, measured.ok)
+        self.results += self._detection(held, lessons)
 
-    def _classification(self, cell: Cell, measured: Measured) -> Iterator[Result]:
+    def note_without_temperatures(self) -> None:
+        """Say once that known test sets were read at no temperature, where the set to fit it on is not here."""
+        known = [cell for cell in self.kept if cell.binding.dataset in self.catalogue.datasets and not cell.predicted]
+        labelled = {row.dataset for row in self.results if row.metric == "nll"}
+        if any(row.metric == "temperature" for row in self.results):
+            return
+        if any(cell.binding.dataset in labelled for cell in known):
+            self.notes.append(
+                f"no temperature scaling: {self.roles.inside} has no labelled logits here to fit it on; "
+                f"`assay-extract run --dataset {self.roles.inside}` extracts them, --id-dataset NAME takes another set."
+            )
+
+    def _classification(self, cell: Cell, measured: Measured, inside: Key | None) -> Iterator[Result]:
         """Yield rows of the logits as they stand and under each protocol, and note labels that look misread."""
         key = self._key(cell)
-        yield from classification(key, measured, self.policy)
+        yield from classification(key, measured, self.policy, inside)
         names = self._classes(cell.classes).names
         self._check_labels(key, measured.prediction, measured.labels, measured.ok, names)
         for judged in measured.judged:
-            yield from under_protocol(key, judged, self.policy)
+            yield from under_protocol(key, judged, self.policy, inside)
             if judged.predictions is not None and judged.labels is not None:
                 under = replace(key, protocol=judged.protocol)
                 self._check_labels(under, judged.predictions, judged.labels, judged.ok, judged.classes)
+        protocols = (as_they_stand(key, measured), *measured.judged)
+        yield from self.breakdown.rows(key, cell.view.table, protocols)
 
     def _check_labels(
         self,
@@ -159,7 +217,8 @@ class _Job:
         ok: NDArray[np.bool_],
         names: Sequence[str],
     ) -> None:
-        used = ok & (labels >= 0)
+        # An answer that is none of the classes says nothing of their order.
+        used = ok & (labels >= 0) & (predictions >= 0)
         if len(names) > 1 and used.any():
             found = check_labels(predictions[used], labels[used], len(names))
             if note := label_note(key.model, key.dataset, key.protocol, found, names):
@@ -172,7 +231,8 @@ class _Job:
         manifest = self.catalogue.datasets.get(cell.binding.dataset)
         ours, theirs = self._classes(cell.view.classes), self._classes(cell.classes)
         whole = cell.view.table.height == cell.n_total
-        return applicable(manifest, self.catalogue.labels, cell.view.table, ours, theirs, whole)
+        which = applicable_to_decisions if cell.predicted else applicable
+        return which(manifest, self.catalogue.labels, cell.view.table, ours, theirs, whole)
 
     def _any_left(self, cell: Cell, measured: Measured) -> bool:
         """Tell whether a policy that goes on without some images leaves anything to count."""
@@ -223,8 +283,9 @@ class _Job:
             )
         return np.where(labelled, columns[labels], -1), ""
 
-    def _detection(self, held: Sequence[tuple[Cell, Measured]]) -> Iterator[Result]:
+    def _detection(self, held: Sequence[tuple[Cell, Measured]], lessons: Lessons) -> Iterator[Result]:
         inside = {cell.head: (cell, measured) for cell, measured in held if cell.binding.dataset == self.roles.inside}
+        lessons.look_at_features([cell for cell, _ in held])
         for cell, measured in held:
             if cell.binding.dataset not in self.roles.outside or not cell.view.table.height:
                 continue
@@ -241,39 +302,19 @@ class _Job:
                     "their scores cannot be compared."
                 )
                 continue
-            yield from detection(self._key(cell), self._key(partner), reference, measured)
+            inner = self._side(partner, reference, lessons)
+            yield from detection_rows(inner, self._side(cell, measured, lessons), default_detector(cell.prompt_set))
 
-
-def _say_failed(cell: Cell, measured: Measured, policy: OnFailure) -> str:
-    first = min(measured.failures)
-    failure = measured.failures[first]
-    said = (
-        f"{cell.binding.model} on {cell.binding.dataset}: {len(measured.failures)} of {cell.view.table.height} images "
-        f"have no numbers, the first is {cell.view.table['sample'][first]!r} ({failure.status}: {failure.detail}). "
-    )
-    if policy != "error":
-        return f"{said}None is left to count."
-    return f"{said}--on-failure exclude leaves them out, --on-failure count-wrong counts them as wrong."
-
-
-def _say_excluded(excluded: Iterable[tuple[Cell, Mapping[int, RowFailure]]]) -> Iterator[str]:
-    """Say which images were left out, once for all models that lack the same ones."""
-    models: dict[tuple[str, tuple[int, ...]], list[str]] = {}
-    words: dict[tuple[str, tuple[int, ...]], str] = {}
-    for cell, failures in excluded:
-        table = cell.view.table
-        rows = tuple(sorted(failures))
-        key = (cell.binding.dataset, rows)
-        failure = failures[rows[0]]
-        words[key] = (
-            f"{len(rows)} of {table.height} images of {cell.binding.dataset} have no numbers, the first is "
-            f"{table['sample'][rows[0]]!r} ({failure.status}: {failure.detail})"
+    def _side(self, cell: Cell, measured: Measured, lessons: Lessons) -> Side:
+        name, table = cell.binding.dataset, cell.view.table
+        by_class = name in CLASS_BY_CLASS and name in self.roles.outside and "ood_class" in table.columns
+        return Side(
+            key=self._key(cell),
+            ok=measured.ok,
+            scores={**own_scores(measured.numbers), **lessons.scores(cell)},
+            classes=table["ood_class"].to_list() if by_class else None,
+            without=left_out(self.catalogue, name) if by_class else {},
         )
-        models.setdefault(key, []).append(cell.binding.model)
-    for key, said in words.items():
-        names = list(dict.fromkeys(models[key]))
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        yield f"{said}: {shown}."
 
 
 def raise_failed(scored: Scored) -> None:

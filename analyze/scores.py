@@ -32,8 +32,17 @@ from .metrics.softmax import TOP, LogitSummary
 
 log = logging.getLogger("assay")
 
-SCHEMA = 1
+SCHEMA = 2
 """Bumped by hand when a number of `ImageNumbers` changes or joins; scores of another schema are another space."""
+
+PLAIN = ("log_sum_exp", "confidence", "max_logit", "entropy", "gen")
+"""Numbers of every classifier."""
+
+OF_COSINES = ("mcm", "max_cosine")
+"""Numbers of classifiers whose logits are scaled cosines."""
+
+OF_LOGITS = "nll, brier, ece_classwise and whatever takes a temperature or a fitted detector"
+"""What stored scores cannot tell."""
 
 _COLUMNS = {
     "item_id": pl.String(),
@@ -41,7 +50,7 @@ _COLUMNS = {
     "status": pl.String(),
     **{f"class_{rank}": pl.Int32() for rank in range(1, TOP + 1)},
     **{f"logit_{rank}": pl.Float64() for rank in range(1, TOP + 1)},
-    **dict.fromkeys(("log_sum_exp", "confidence", "max_logit", "mcm"), pl.Float64()),
+    **dict.fromkeys((*PLAIN, *OF_COSINES), pl.Float64()),
 }
 
 
@@ -51,8 +60,12 @@ class ImageNumbers:
 
     top5_index, top5_logit
         `(n, 5)` best columns, the first index among ties; -1 and NaN beyond the number of classes.
-    mcm
-        Maximum concept matching; None for models without a text head.
+    entropy
+        Of the softmax, in nats.
+    gen
+        Minus the generalized entropy of the 100 largest probabilities.
+    mcm, max_cosine
+        Maximum concept matching and largest cosine; None for models without a text head.
     """
 
     top5_index: NDArray[np.int64]
@@ -60,18 +73,21 @@ class ImageNumbers:
     log_sum_exp: NDArray[np.float64]
     confidence: NDArray[np.float64]
     max_logit: NDArray[np.float64]
+    entropy: NDArray[np.float64]
+    gen: NDArray[np.float64]
     mcm: NDArray[np.float64] | None
+    max_cosine: NDArray[np.float64] | None
 
     @classmethod
-    def blank(cls, n: int, with_mcm: bool) -> ImageNumbers:
+    def blank(cls, n: int, with_cosines: bool) -> ImageNumbers:
         """Return room for n images, without numbers yet."""
+        plain = {name: np.full(n, np.nan) for name in PLAIN}
         return cls(
             top5_index=np.full((n, TOP), -1, np.int64),
             top5_logit=np.full((n, TOP), np.nan),
-            log_sum_exp=np.full(n, np.nan),
-            confidence=np.full(n, np.nan),
-            max_logit=np.full(n, np.nan),
-            mcm=np.full(n, np.nan) if with_mcm else None,
+            **plain,
+            mcm=np.full(n, np.nan) if with_cosines else None,
+            max_cosine=np.full(n, np.nan) if with_cosines else None,
         )
 
     def put(self, rows: NDArray[Any], other: ImageNumbers) -> None:
@@ -82,8 +98,8 @@ class ImageNumbers:
                 ours[rows] = theirs
 
 
-def numbers_of(summary: LogitSummary, mcm: NDArray[np.float64] | None) -> ImageNumbers:
-    """Return the numbers of summarized rows of logits.
+def numbers_of(summary: LogitSummary, of_cosines: Mapping[str, NDArray[np.float64]] | None) -> ImageNumbers:
+    """Return the numbers of summarized rows of logits, `of_cosines` giving mcm and max_cosine where there are cosines.
 
     Examples
     --------
@@ -91,15 +107,14 @@ def numbers_of(summary: LogitSummary, mcm: NDArray[np.float64] | None) -> ImageN
     >>> numbers_of(summarize(np.log([[1.0, 3.0]])), None).confidence.round(12).tolist()
     [0.75]
     """
-    found = ImageNumbers.blank(len(summary.confidence), mcm is not None)
+    found = ImageNumbers.blank(len(summary.confidence), of_cosines is not None)
     width = summary.top5_index.shape[1]
     found.top5_index[:, :width] = summary.top5_index
     found.top5_logit[:, :width] = summary.top5_logit
-    found.log_sum_exp[:] = summary.log_sum_exp
-    found.confidence[:] = summary.confidence
-    found.max_logit[:] = summary.max_logit
-    if found.mcm is not None:
-        found.mcm[:] = mcm
+    for name in PLAIN:
+        getattr(found, name)[:] = getattr(summary, name)
+    for name, values in (of_cosines or {}).items():
+        getattr(found, name)[:] = values
     return found
 
 
@@ -123,7 +138,7 @@ def usable(reader: Reader, unit: Unit, parents: Sequence[str]) -> bool:
 
 
 def read_scores(
-    reader: Reader, unit: Unit, parents: Sequence[str], rows: NDArray[np.int64], with_mcm: bool
+    reader: Reader, unit: Unit, parents: Sequence[str], rows: NDArray[np.int64], with_cosines: bool
 ) -> tuple[ImageNumbers, Mapping[int, RowFailure]]:
     """Return the numbers of some rows of a pack, and those of the rows that have none (by row of the pack).
 
@@ -150,8 +165,9 @@ def read_scores(
         .to_numpy()
         .astype(np.int64),
         top5_logit=picked.select(pl.col(f"logit_{rank}").fill_null(np.nan) for rank in range(1, TOP + 1)).to_numpy(),
-        mcm=_column(picked, "mcm") if with_mcm else None,
-        **{name: _column(picked, name) for name in ("log_sum_exp", "confidence", "max_logit")},
+        mcm=_column(picked, "mcm") if with_cosines else None,
+        max_cosine=_column(picked, "max_cosine") if with_cosines else None,
+        **{name: _column(picked, name) for name in PLAIN},
     )
     return numbers, failures
 
@@ -167,17 +183,15 @@ def scores_table(
     status = ["ok"] * len(items)
     for failure in failures:
         status[failure.row] = failure.status
-    mcm = numbers.mcm if numbers.mcm is not None else np.full(len(items), np.nan)
+    none = np.full(len(items), np.nan)
+    plain = {name: getattr(numbers, name) for name in (*PLAIN, *OF_COSINES)}
     columns: dict[str, Any] = {
         "item_id": list(items),
         "parents": [digest("parents", list(parents))] * len(items),
         "status": status,
         **{f"class_{rank + 1}": numbers.top5_index[:, rank] for rank in range(TOP)},
         **{f"logit_{rank + 1}": numbers.top5_logit[:, rank] for rank in range(TOP)},
-        "log_sum_exp": numbers.log_sum_exp,
-        "confidence": numbers.confidence,
-        "max_logit": numbers.max_logit,
-        "mcm": mcm,
+        **{name: none if values is None else values for name, values in plain.items()},
     }
     table = pl.DataFrame(columns, schema=_COLUMNS).fill_nan(None)
     classes = pl.col("^class_.*$")

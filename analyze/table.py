@@ -40,6 +40,8 @@ SCHEMA: dict[str, pl.DataType] = {
     "inputs": pl.String(),
 }
 
+CELL_BOOTSTRAP = "percentile bootstrap over images by cells of bin and outcome, 1000 draws, seed 0, hull with the value"
+
 INTERVALS: Mapping[str, str] = {
     "accuracy_top1": "Clopper-Pearson",
     "accuracy_top5": "Clopper-Pearson",
@@ -48,8 +50,65 @@ INTERVALS: Mapping[str, str] = {
     "confidence_gap": "Student t of the mean",
     "ece_15": "percentile bootstrap over images, 1000 draws, seed 0, hull with the value",
     "ece_25": "percentile bootstrap over images, 1000 draws, seed 0, hull with the value",
-    "auroc": "hull of Newcombe's score-type interval and DeLong's on the logit scale",
-    "fpr_at_95": "bootstrap of threshold rank and OOD count, 4000 draws, seed 0, hull with Clopper-Pearson",
+    "ece_equal_mass_15": CELL_BOOTSTRAP,
+    "ece_debiased": CELL_BOOTSTRAP,
+    "ks": f"{CELL_BOOTSTRAP}, looked up at 64 places",
+    "mce": CELL_BOOTSTRAP,
+    "rms_calibration": CELL_BOOTSTRAP,
+    "ece_classwise": "jackknife over tenths of the images, Student t",
+    "brier_top_label": "Student t of the mean",
+    "brier_reliability": CELL_BOOTSTRAP,
+    "brier_resolution": CELL_BOOTSTRAP,
+    "brier_uncertainty": CELL_BOOTSTRAP,
+    "sharpness": "Student t of the mean squared deviation",
+    "temperature": "sandwich standard error of log T over the images that it was fitted on, normal",
+    "ece_15_delta": "paired percentile bootstrap over images, 1000 draws, seed 0, hull with the value",
+    "nll_delta": "Student t of the paired differences",
+    "brier_delta": "Student t of the paired differences",
+    "aupr_in": "logit interval of Boyd, Eng and Page, positives counted",
+    "aupr_out": "logit interval of Boyd, Eng and Page, positives counted",
+    "auroc": "hull of Newcombe's score-type interval and DeLong's on the logit scale; of a class mean DeLong's",
+    "fpr_at_95": "bootstrap of threshold rank and OOD counts, 4000 draws, seed 0, hull with Clopper-Pearson",
+    "factor_gap": (
+        "paired bootstrap over images, 1000 draws, seed 0, hull with Newcombe's difference of Clopper-Pearson ends"
+    ),
+    "error_ratio": "paired bootstrap over images, 1000 draws, seed 0, hull with Donner and Zou's ratio of such ends",
+    "ece_15_null": "95 % band of the ECE if every image were right with exactly its confidence, 1000 draws, seed 0",
+    "worst_factor": "bootstrap over images, worst factor of each draw, 1000 draws, seed 0, hull with Clopper-Pearson",
+    "worst_100_classes": (
+        "bootstrap over images, worst classes of each draw, 1000 draws, seed 0, hull with Clopper-Pearson"
+    ),
+    "shape_bias": (
+        "Clopper-Pearson of decisions for shape or texture; of pooled observers the hull with a bootstrap over images"
+    ),
+    "cue_coverage": "Clopper-Pearson of conflict images; of pooled observers the hull with a bootstrap over images",
+    "error_consistency": (
+        "bootstrap over images, 1000 draws, seed 0, hull with Clopper-Pearson of the observed agreement"
+    ),
+    **dict.fromkeys(
+        (f"{query}_recall_at_{k}" for query in ("image", "text") for k in (1, 5, 10)),
+        "bootstrap over images with all their captions, 1000 draws, seed 0, hull with Clopper-Pearson of the queries",
+    ),
+    **dict.fromkeys(
+        ("image_mrr", "text_mrr", "image_median_rank", "text_median_rank"),
+        "percentile bootstrap over images with all their captions, 1000 draws, seed 0, hull with the value",
+    ),
+    "accuracy_4way": "Clopper-Pearson",
+    "accuracy_paper_order": "Clopper-Pearson",
+    "accuracy_circular": "Clopper-Pearson",
+    **dict.fromkeys(
+        ("accuracy_shuffled", "accuracy_likelihood", "unparsed_rate", "letter_share"),
+        "percentile bootstrap over images with all orders, 1000 draws, seed 0; Clopper-Pearson of the images at 0 and 1",
+    ),
+    "misclassification_auroc": "hull of Newcombe's score-type interval and DeLong's on the logit scale",
+    "aurc": "bootstrap over images in 256 blocks of confidence, 1000 draws, seed 0, hull with the value",
+    "risk_at_coverage_0.8": "bootstrap as of aurc, hull with Clopper-Pearson of the images kept",
+    "risk_at_coverage_0.9": "bootstrap as of aurc, hull with Clopper-Pearson of the images kept",
+    **dict.fromkeys(
+        ("recall_1cm", "recall_2cm", "recall_5cm", "recall_5px", "recall_10px", "recall_20px", "recall_25px")
+        + ("recall_50px", "pck_0.1"),
+        "percentile bootstrap over pairs of images, 1000 draws, seed 0, hull with the value; of class means within class",
+    ),
 }
 """How the 95 % interval of each metric is made; written beside every results file."""
 

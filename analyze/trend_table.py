@@ -97,7 +97,7 @@ def _one_pair(
         if groups and group not in (*groups, fitting.reference):
             continue
         rows, duplicates[group] = equal_models_once(fitted.filter(pl.col("group") == group))
-        fits[group] = _fit(_cloud(rows, x, y, fitting), fitting)
+        fits[group] = fit_cloud(cloud_of(rows, x, y, fitting), fitting)
     reference = fits.get(fitting.reference)
     if reference is None:
         notes.append(
@@ -120,12 +120,12 @@ def _one_pair(
         lines.append(row)
     placed = points.filter("placed")
     if placed.height and reference is not None:
-        cloud = _cloud(placed, x, y, fitting)
+        cloud = cloud_of(placed, x, y, fitting)
         per_model.append(model_rows(cloud, measure(cloud, reference, fitting), reference, fitting, x, y))
     return lines, pl.concat(per_model), notes
 
 
-def _cloud(rows: pl.DataFrame, x: Axis, y: Axis, fitting: Fitting) -> Cloud:
+def cloud_of(rows: pl.DataFrame, x: Axis, y: Axis, fitting: Fitting) -> Cloud:
     placed = []
     for axis, value, n in ((x, "x", "x_n"), (y, "y", "y_n")):
         try:
@@ -151,7 +151,7 @@ def _cloud(rows: pl.DataFrame, x: Axis, y: Axis, fitting: Fitting) -> Cloud:
     )
 
 
-def _fit(cloud: Cloud, fitting: Fitting) -> Fit:
+def fit_cloud(cloud: Cloud, fitting: Fitting) -> Fit:
     x = cloud.x
     if fitting.errors_in_x:
         try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from cache.class_file import class_list
 from cache.texts import ClassList
 from manifests.errors import UsageError
 from manifests.schema import LabelSpace
@@ -28,11 +28,6 @@ class Labels:
     classes: ClassList | None
     indices: tuple[int | None, ...]
     accepted: tuple[tuple[int, ...] | None, ...] = ()
-
-
-def class_list(space: LabelSpace) -> ClassList:
-    """Return the class list of a label space of the manifests."""
-    return ClassList(tuple(space.keys), tuple(space.names))
 
 
 def assign(entries: Sequence[Entry], spaces: Mapping[str, LabelSpace], label_space: str) -> Labels:
@@ -112,25 +107,3 @@ def _candidates(
             elif column == "wnid" or not found:
                 problems.append(f"{sample}: {column} {text!r} is not a class of this label space")
     return found
-
-
-def read_classes_file(path: Path) -> ClassList:
-    """Read `--classes FILE`: one class a line, in the order of the logit columns; `key<TAB>name` where they differ.
-
-    Raises
-    ------
-    UsageError
-        For an empty file, an empty line or a class that stands twice.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--classes {path} cannot be read as UTF-8 text ({error})") from error
-    pairs = [(line.split("\t", 1)[0].strip(), line.split("\t", 1)[-1].strip()) for line in lines]
-    empty = [at for at, (key, _) in enumerate(pairs, 1) if not key]
-    keys = [key for key, _ in pairs]
-    twice = sorted({key for key in keys if keys.count(key) > 1})
-    if not pairs or empty or twice:
-        what = f"lines {empty} are empty" if empty else f"{twice} stand twice" if twice else "it is empty"
-        raise UsageError(f"--classes {path}: expected one class a line, in logit order; {what}")
-    return ClassList(tuple(keys), tuple(name for _, name in pairs))

@@ -7,7 +7,7 @@ preprocessings one name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,9 +18,9 @@ from manifests.errors import UsageError
 
 from . import intake
 from .augmentation import augment_op
+from .transform_steps import Transform
 
 Op = dict[str, Any]
-Transform = Callable[[Image.Image], Any]
 
 PIXEL_OPS: Final = frozenset(
     {"convert", "trim-border", "ready-made", "augment", "resize", "center-crop", "center-crop-or-pad"}
@@ -41,10 +41,11 @@ def describe(transform: Transform) -> list[Op]:
 
     Examples
     --------
+    >>> from extract.transform_steps import TrimBorder
     >>> describe(TrimBorder(2))[2:]
     [{'op': 'trim-border', 'pixels': 2}]
     """
-    ops = [_describe_step(step) for step in steps(transform)]
+    ops = [describe_step(step) for step in steps(transform)]
     return [*({**op} for op in intake.OPS), *(op for op in ops if op["op"] != "convert")]
 
 
@@ -53,6 +54,7 @@ def steps(transform: Transform) -> list[Transform]:
 
     Examples
     --------
+    >>> from extract.transform_steps import TrimBorder
     >>> steps(TrimBorder(1))
     [TrimBorder(pixels=1)]
     """
@@ -71,7 +73,7 @@ def pixels(transform: Transform, image: Image.Image) -> NDArray[np.uint8]:
     """
     scaled = False
     for step in steps(transform):
-        if _describe_step(step)["op"] not in PIXEL_OPS:
+        if describe_step(step)["op"] not in PIXEL_OPS:
             scaled = True
         elif scaled:
             raise UsageError(f"{step!r} follows the scaling to [0, 1]; expected every pixel step before it")
@@ -80,191 +82,25 @@ def pixels(transform: Transform, image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))
 
 
-class TrimBorder:
-    """Cuts a frame off every side, as ObjectNet's red border of 2 pixels has to be."""
-
-    def __init__(self, border: int) -> None:
-        if border < 1:
-            raise ValueError(f"a border has at least 1 pixel; got {border}")
-        self.border = border
-
-    def __call__(self, image: Image.Image) -> Image.Image:
-        """Return the image without its frame."""
-        width, height = image.size
-        if min(width, height) <= 2 * self.border:
-            return image
-        return image.crop((self.border, self.border, width - self.border, height - self.border))
-
-    def __repr__(self) -> str:
-        return f"TrimBorder(pixels={self.border})"
-
-
-class ReadyMade:
-    """Does nothing: the images have the size already, so that resizing and cropping would zoom into them."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    def __call__(self, image: Image.Image) -> Image.Image:
-        """Return the image; whether it has the size, `unfit` says before."""
-        return image
-
-    def __repr__(self) -> str:
-        return f"ReadyMade(size={self.size})"
-
-
-class Augmented:
-    """Does nothing here: a seeded crop depends on the image's name, which `augmentation.augmented` knows."""
-
-    def __init__(self, copy: int, seed: int) -> None:
-        self.copy = copy
-        self.seed = seed
-
-    def __call__(self, image: Image.Image) -> Image.Image:
-        """Return the image, which was cropped before."""
-        return image
-
-    def __repr__(self) -> str:
-        return f"Augmented(copy={self.copy}, seed={self.seed})"
-
-
-class PadZeros:
-    """Frames a normalised tensor `(3, h, w)` with zeros, which are the mean colour, up to a size.
-
-    Half of what is missing goes before, half after; an odd pixel goes after.
-    """
-
-    def __init__(self, height: int, width: int) -> None:
-        self.height = height
-        self.width = width
-
-    def __call__(self, tensor: Any) -> Any:
-        """Return the tensor `(3, height, width)`.
-
-        Raises
-        ------
-        ValueError
-            When it is larger already.
-        """
-        from torch.nn.functional import pad
-
-        rows, columns = self.height - tensor.shape[-2], self.width - tensor.shape[-1]
-        if rows < 0 or columns < 0:
-            raise ValueError(f"expected at most {self.height} x {self.width} pixels, got {tuple(tensor.shape[-2:])}")
-        return pad(tensor, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
-
-    def __repr__(self) -> str:
-        return f"PadZeros(height={self.height}, width={self.width})"
-
-
-def with_pixel_step(
-    transform: Transform, step: Mapping[str, Any] | None, size: tuple[int, int] | None = None
-) -> Transform:
-    """Return a transform changed by a dataset's own pixel step.
-
-    Parameters
-    ----------
-    step
-        None; `{"op": "trim-border", "pixels": 2}`: cut first; `{"op": "ready-made", "size": 224}`: the images are
-        square and of that size already, so nothing is cropped, and nothing is resized where the model takes that size;
-        `{"op": "augment", "copy": 0, "seed": 1}`: a seeded crop of each image is resized straight to the model's size.
-    size
-        (height, width) that the model takes. Ready-made images of another size are resized straight to it: the
-        resize-then-crop of a 224 px image would zoom into it.
-    """
-    if step is None:
-        return transform
-    from torchvision.transforms import Compose, Resize
-
-    if step["op"] == "trim-border":
-        return Compose([TrimBorder(int(step["pixels"])), *steps(transform)])
-    if step["op"] == "ready-made":
-        rest = [part for part in steps(transform) if _describe_step(part)["op"] not in PIXEL_OPS]
-        if "size" not in step:
-            return Compose(rest)
-        side = int(step["size"])
-        fits = size is None or size == (side, side)
-        larger = [] if fits else [Resize(size, interpolation=_resizing(transform))]
-        return Compose([ReadyMade(side), *larger, *rest])
-    if step["op"] == "augment":
-        if size is None:
-            raise UsageError("augmented copies need a model whose input size is known")
-        rest = [part for part in steps(transform) if _describe_step(part)["op"] not in PIXEL_OPS]
-        resize = Resize(size, interpolation=_resizing(transform))
-        return Compose([Augmented(int(step["copy"]), int(step["seed"])), resize, *rest])
-    raise UsageError(f"pixel step {step['op']!r}; expected trim-border or ready-made")
-
-
-def with_straight_resize(
-    transform: Transform,
-    size: tuple[int, int],
-    padded: tuple[int, int],
-    mean_std: tuple[Sequence[float], Sequence[float]] | None = None,
-) -> Transform:
-    """Return a transform that resizes the whole image to a size, without a crop, and frames it with zeros.
-
-    Parameters
-    ----------
-    size, padded
-        (height, width) of the image, and with its frame.
-    mean_std
-        Other numbers to normalise by than the transform's own.
-    """
-    from torchvision.transforms import Compose, Normalize, Resize
-
-    rest = [part for part in steps(transform) if _describe_step(part)["op"] not in PIXEL_OPS]
-    if mean_std is not None:
-        rest = [part for part in rest if _describe_step(part)["op"] != "normalize"]
-        rest.append(Normalize(*mean_std))
-    frame = [PadZeros(*padded)] if padded != size else []
-    return Compose([Resize(size, interpolation=_resizing(transform)), *rest, *frame])
-
-
-LONGEST_SIDE: Final = 32_768
-"""Pixels of the longest side that a resize may make; a strip of 1 x 30,000 would become gigabytes before its crop."""
-
-
-def unfit(ops: Sequence[Mapping[str, Any]], width: int, height: int) -> tuple[str, str] | None:
-    """Return the row status and its detail where an image's size is none that a preprocessing can take.
-
-    Examples
-    --------
-    >>> unfit([{"op": "ready-made", "size": 224}], 224, 224) is None
-    True
-    >>> unfit([{"op": "ready-made", "size": 224}], 300, 224)
-    ('wrong_size', '300 x 224 pixels; expected ready-made images of 224 x 224')
-    >>> unfit([{"op": "resize", "edge": "shortest", "size": 224}], 1, 30_000)[0]
-    'too_large'
-    """
-    for op in ops:
-        if op["op"] == "ready-made" and (width, height) != (op["size"], op["size"]):
-            return "wrong_size", f"{width} x {height} pixels; expected ready-made images of {op['size']} x {op['size']}"
-        if op["op"] == "resize" and op.get("edge") == "shortest":
-            size = op["size"]
-            scale = size / min(width, height) if isinstance(size, int) else max(size[1] / width, size[0] / height)
-            longest = round(max(width, height) * scale)
-            if longest > LONGEST_SIDE:
-                return "too_large", (
-                    f"{width} x {height} pixels; its shorter side at {size} makes the longer one {longest}, "
-                    f"more than {LONGEST_SIDE}"
-                )
-    return None
-
-
-def _resizing(transform: Transform) -> Any:
-    """Return the interpolation mode of a transform's own resize."""
-    for step in steps(transform):
-        if _describe_step(step)["op"] == "resize":
-            return step.interpolation  # type: ignore[attr-defined]
-    raise UsageError(f"{transform!r} has no resize whose interpolation could be taken")
-
-
 def _name(step: Transform) -> str:
     kind = step if hasattr(step, "__qualname__") else type(step)
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _describe_step(step: Transform) -> Op:
+def describe_step(step: Transform) -> Op:
+    """Return one step as an operation.
+
+    Raises
+    ------
+    UsageError
+        For a step that is not known, or known with a setting that is random.
+
+    Examples
+    --------
+    >>> from extract.transform_steps import TrimBorder
+    >>> describe_step(TrimBorder(2))
+    {'op': 'trim-border', 'pixels': 2}
+    """
     describer = _STEPS.get(_name(step))
     if describer is None:
         raise UsageError(
@@ -379,8 +215,8 @@ _STEPS: Final[dict[str, Callable[[Any], Op]]] = {
     "open_clip.transform.MaybeToTensor": _scale,
     "open_clip.transform.ResizeKeepRatio": _resize_keep_ratio,
     "open_clip.transform.CenterCropOrPad": _center_crop_or_pad,
-    f"{__name__}.TrimBorder": _trim,
-    f"{__name__}.PadZeros": _pad,
-    f"{__name__}.ReadyMade": _ready_made,
-    f"{__name__}.Augmented": _augmented,
+    "extract.transform_steps.TrimBorder": _trim,
+    "extract.transform_steps.PadZeros": _pad,
+    "extract.transform_steps.ReadyMade": _ready_made,
+    "extract.transform_steps.Augmented": _augmented,
 }

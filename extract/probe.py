@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import intake
-from .preprocess import Transform, pixels
+from .preprocess import pixels
+from .transform_steps import Transform
 
 FILES = {"png": "probe.png", "jpeg": "probe.jpg"}
 
@@ -29,7 +30,7 @@ def pixel_probe(transform: Transform) -> dict[str, str]:
 
     Examples
     --------
-    >>> from extract.preprocess import TrimBorder
+    >>> from extract.transform_steps import TrimBorder
     >>> sorted(pixel_probe(TrimBorder(100)))
     ['jpeg', 'png']
     """

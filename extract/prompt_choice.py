@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 
 from cache.captions import captions_of, has_captions
+from cache.class_file import class_list
 from cache.store import Store
 from cache.texts import ClassList, prompts_of, read_classes
 from cache.views import View
@@ -17,7 +18,6 @@ from manifests.errors import UsageError
 from manifests.prompt_file import find_prompts
 from manifests.selection import no_match
 
-from .classes import class_list
 from .text_unit import TEXT_KINDS, Pairs
 
 log = logging.getLogger("assay")

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cache.class_file import class_list
 from cache.runs import versions
 from cache.texts import ClassList
 from manifests.catalogue import Catalogue
 from manifests.errors import UsageError
-from manifests.schema import Model
+from manifests.schema import FACTS, Model
 from manifests.selection import is_glob, matching, no_match, split_patterns
 
 from .backbones.geometry import NATIVE, Geometry
 from .backbones.protocol import Backbone
-from .classes import class_list
 from .obtainable import obtainable
 from .plan import Candidate
 from .saved_models import SCHEMES, library_of
@@ -41,22 +41,6 @@ BY_HAND = "by-hand:"
 
 _REPOSITORY = "hub-file:"
 _SOURCES = ("hub", "hub-file", "package", "random", "hf-hub")
-
-# Facts that describe a model in tables; how to load it is the space's business.
-_FACTS = (
-    "group",
-    "training_source",
-    "dataset",
-    "dataset_size",
-    "samples_seen",
-    "encoder_family",
-    "loss",
-    "curation",
-    "fine_tuning",
-    "resolution",
-    "parameters_m",
-    "duplicate_of",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +133,7 @@ def _from_manifest(model: Model, choice: Choice) -> Named:
         library=model.library,
         arch=arch,
         weights=choice.weights or weights,
-        facts={name: row[name] for name in _FACTS if row[name] not in (None, "")},
+        facts={name: row[name] for name in FACTS if row[name] not in (None, "")},
         label_space=model.label_space,
     )
 

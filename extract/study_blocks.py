@@ -53,7 +53,7 @@ def study_blocks(
         (
             _ids(block.models, models),
             _ids((name.partition(":")[0] for name in split_patterns(block.datasets)), datasets),
-            tuple(kind for kind in block.kinds if kind in EXTRACTED),
+            tuple(kind for kind in block.kinds if kind in made),
             _ids(block.prompts, prompts),
         )
         for block in study.blocks

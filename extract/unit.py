@@ -27,8 +27,8 @@ from .augmentation import augmented
 from .backbones.protocol import Backbone
 from .containers.places import NotThereError, read_place
 from .intake import decode
-from .preprocess import unfit
 from .row_ranges import RowRanges
+from .size_limits import unfit
 from .sources import Sources
 
 log = logging.getLogger("assay")

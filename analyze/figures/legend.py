@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from .theme import GROUPS, SURFACES, Medium
+from .theme import GROUPS, SURFACES, Medium, measures
 
 
 def group_legend(groups: Sequence[str], medium: Medium) -> alt.Legend | None:
@@ -28,3 +28,13 @@ def plain_legend(values: Sequence[str], medium: Medium) -> alt.Legend | None:
     # Coloured here: where a mark's own fill comes from the data, its symbol would be drawn without any.
     grey = SURFACES.second.light
     return alt.Legend(title=None, symbolOpacity=1, symbolFillColor=grey, symbolStrokeColor=grey)
+
+
+def series_legend(values: Sequence[str], medium: Medium, symbol: str = "") -> alt.Legend:
+    """How models were read, or which line is which: in every medium, since the page's own legend knows groups only."""
+    grey = SURFACES.second.light
+    size = measures(medium)
+    words: dict[str, object] = {"title": None, "orient": "bottom", "direction": "horizontal", "symbolOpacity": 1}
+    words |= {"values": list(values), "labelFontSize": size.tick, "symbolStrokeColor": grey}
+    words |= {"symbolType": symbol} if symbol else {"symbolFillColor": grey}
+    return alt.Legend(**words)

@@ -28,6 +28,8 @@ from .theme import (
 NAME: Final = "shape-bias"
 COLUMNS: Final = ("model", "group", "source", "category", "value", "lo", "hi", "n")
 ALL: Final = "all"
+LONG_NAME: Final = 24
+"""On paper longer names stand above their rows, and leave the width to the dots."""
 
 
 def chart(table: pl.DataFrame, medium: Medium = "screen", *, humans: float | None = None) -> alt.ConcatChart:
@@ -52,9 +54,10 @@ def chart(table: pl.DataFrame, medium: Medium = "screen", *, humans: float | Non
     """
     rows = _rows(table)
     size = measures(medium)
-    paper, above = medium == "paper", medium == "narrow"
     models = rows["model"].n_unique()
     longest = max(len(model) for model in rows["model"])
+    paper = medium == "paper"
+    above = medium == "narrow" or (paper and longest > LONG_NAME)
     groups = [group for group in GROUPS if group in set(rows["group"])]
     sources = [source for source in SHAPES if source in set(rows["source"])]
     shades = alt.Scale(domain=groups, range=[GROUPS[group].shade.light for group in groups])
@@ -86,14 +89,14 @@ def chart(table: pl.DataFrame, medium: Medium = "screen", *, humans: float | Non
         ),
     ]
     if above:
-        text = pooled.mark_text(align="left", dy=-12, color=SURFACES.second.light)
+        text = pooled.mark_text(align="left", dy=-7 if paper else -12, color=SURFACES.second.light)
         layers.append(text.encode(x=alt.value(0), text="model:N"))
     if humans is not None:
         layers += _humans(humans, size.line)
     drawn = alt.LayerChart(
         layer=layers,
-        width=int(PAPER_COLUMN_PT - 16 - 3.8 * longest) if paper else 360,
-        height=(13 if paper else 36 if above else 24) * models,
+        width=int(PAPER_COLUMN_PT - 16 - (0 if above else 3.8 * longest)) if paper else 360,
+        height=((18 if above else 13) if paper else 36 if above else 24) * models,
     )
     figure: alt.ConcatChart = alt.concat(drawn, columns=1, data=inline(rows)).configure(**config(medium))
     figure.params = [alt.VariableParameter(name=name, value=[]) for name in ("off", "hits")]

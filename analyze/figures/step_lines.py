@@ -13,7 +13,7 @@ import altair as alt
 import polars as pl
 
 from .layout import columns
-from .legend import group_legend, plain_legend
+from .legend import group_legend, series_legend
 from .rows import check_table, inline, refuse_null
 from .scales import RATE_LABEL, domain
 from .theme import (
@@ -144,16 +144,19 @@ def _panel(index: int, panel: StepPanel, steps: pl.DataFrame, look: _Drawing) ->
     x = alt.X("step_label:N", sort=labels, scale=alt.Scale(type="point", padding=0.3)).axis(
         alt.Axis(title=panel.x_title, labelAngle=0, labelOverlap=True, grid=False)
     )
+    # The band has the same axis in words: with one of its own it would stretch the panel's down to 0.
+    span = domain(ends or [0.0, 1.0], panel.y_scale)
     y = (
         alt.Y("y:Q")
-        .scale(domain=domain(ends or [0.0, 1.0], panel.y_scale), nice=False)
+        .scale(domain=span, nice=False)
         .axis(alt.Axis(title=words, tickCount=5, labelExpr=label))
     )
     shades = alt.Scale(domain=look.groups, range=[GROUPS[group].shade.light for group in look.groups])
     dashes = alt.Scale(domain=look.encoders, range=[list(DASHES[ENCODERS.index(kind)]) for kind in look.encoders])
     symbols = alt.Scale(domain=look.encoders, range=[SYMBOLS[ENCODERS.index(kind)] for kind in look.encoders])
     stroke = alt.Stroke("group:N", scale=shades, legend=group_legend(look.groups, look.medium))
-    dash = alt.StrokeDash("encoder:N", scale=dashes, legend=plain_legend(look.encoders, look.medium))
+    dash = alt.StrokeDash("encoder:N", scale=dashes, legend=None)
+    legend = series_legend(look.encoders, look.medium) if len(look.encoders) > 1 else None
     shown = alt.Chart().transform_filter("indexof(off, datum.group) < 0")
     models = shown.transform_filter("datum.mark == 'model'")
     middles = shown.transform_filter("datum.mark == 'middle'")
@@ -161,7 +164,7 @@ def _panel(index: int, panel: StepPanel, steps: pl.DataFrame, look: _Drawing) ->
     layers = [
         middles.transform_filter("isValid(datum.lo)")
         .mark_area(opacity=0.18, clip=True)
-        .encode(x=x, y=alt.Y("lo:Q"), y2="hi:Q", fill=alt.Fill("group:N", scale=shades, legend=None), detail="line:N"),
+        .encode(x=x, y=alt.Y("lo:Q").scale(domain=span, nice=False), y2="hi:Q", fill=alt.Fill("group:N", scale=shades, legend=None), detail="line:N"),
         models.mark_line(strokeWidth=size.thin, clip=True).encode(
             x=x,
             y=y,
@@ -177,7 +180,7 @@ def _panel(index: int, panel: StepPanel, steps: pl.DataFrame, look: _Drawing) ->
             x=x,
             y=y,
             color=alt.Color("group:N", scale=shades, legend=None),
-            shape=alt.Shape("encoder:N", scale=symbols, legend=None),
+            shape=alt.Shape("encoder:N", scale=symbols, legend=legend),
             size=alt.when("datum.mark == 'middle'").then(alt.value(size.dot)).otherwise(alt.value(0.2 * size.dot)),
             opacity=dimmed.then(alt.value(0.8)).otherwise(alt.value(0.08)),
             tooltip=_tooltip(panel),

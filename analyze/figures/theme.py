@@ -64,6 +64,12 @@ class Surfaces:
     link: Shade = Shade("#0b57c2", "#8ab8ff")
     warn_text: Shade = Shade("#7a5200", "#f2c766")
     warn_background: Shade = Shade("#fdf3dc", "#3d3010")
+    good_text: Shade = Shade("#0b6b3a", "#7fe0a6")
+    good_background: Shade = Shade("#e4f4ea", "#143524")
+    bad_text: Shade = Shade("#a32014", "#ff9d92")
+    bad_background: Shade = Shade("#fbe9e7", "#431c18")
+    none_text: Shade = Shade("#4a515d", "#b9c0ca")
+    none_background: Shade = Shade("#eceef1", "#2a2f37")
 
 
 SURFACES: Final = Surfaces()
@@ -122,15 +128,22 @@ def known_group(group: str | None) -> str:
     return group if group is not None and group in GROUPS else "other"
 
 
+SOURCE_OF: Final[Mapping[str, str]] = MappingProxyType(
+    {"CommonPool": "DataComp", "ImageNet-21k": "ImageNet", "LAION-COCO": "LAION", "LAION+COYO": "LAION"}
+)
+"""Training sources of the manifests that share the symbol of a larger one."""
+
+
 def known_source(source: str | None) -> str:
-    """The training source that shapes a model: its own if it has a symbol, else ``other web``.
+    """The training source that shapes a model: its own if it has a symbol, a kindred one, else ``other web``.
 
     Examples
     --------
-    >>> known_source("LAION"), known_source("YFCC"), known_source(None)
-    ('LAION', 'other web', 'other web')
+    >>> known_source("LAION"), known_source("CommonPool"), known_source("YFCC"), known_source(None)
+    ('LAION', 'DataComp', 'other web', 'other web')
     """
-    return source if source is not None and source in SHAPES else "other web"
+    kin = SOURCE_OF.get(source or "", source)
+    return kin if kin is not None and kin in SHAPES else "other web"
 
 
 def screen_config() -> dict[str, Any]:

@@ -90,10 +90,14 @@ def _named(said: str, names: Sequence[str], synonyms: Mapping[str, Sequence[str]
     """Return the options whose name or synonym occurs in a text."""
     others = {_plain(name): [_plain(one) for one in words] for name, words in synonyms.items()}
     words = {word: at for at, name in enumerate(names) for word in others.get(name, ()) if word not in names}
-    words |= {name: at for at, name in enumerate(names)}
+    # A bracket tells senses of a word apart, "binder (closed)"; an answer may leave it out.
+    bare = [name.partition(" (")[0] for name in names]
+    alone = {word: at for at, word in enumerate(bare) if bare.count(word) == 1}
+    words = {**alone, **words, **{name: at for at, name in enumerate(names)}}
     found: set[int] = set()
     for word in sorted(words, key=len, reverse=True):
-        pattern = re.compile(rf"\b{re.escape(word)}(?:s|es)?\b")
+        # No word boundary: a name may end in a bracket.
+        pattern = re.compile(rf"(?<!\w){re.escape(word)}(?:s|es)?(?!\w)")
         if pattern.search(said):
             found.add(words[word])
             # What is part of a longer name that was found is not found again: the bottle of a wine bottle.

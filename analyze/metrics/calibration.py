@@ -1,4 +1,4 @@
-"""How far confidence is from accuracy: calibration errors, binned and not, and the numbers of a reliability diagram.
+"""How far confidence is from accuracy: calibration errors, binned and not; reliability diagrams come from beside.
 
 All take float64 copies of the confidences (a float32 1.0000001 must not fall out of the last bin) and right-closed bins
 (lo, hi]. Knows arrays only.
@@ -6,17 +6,14 @@ All take float64 copies of the confidences (a float32 1.0000001 must not fall ou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from analyze.binning import BinSums, bin_sums, equal_mass_edges, equal_width_edges
-from analyze.checks import bin_count, confidence_and_correct
-from analyze.intervals import clopper_pearson
+from analyze.checks import bin_count, confidence_and_correct, float_array, probabilities
 
 from .classwise import classwise_ece, classwise_ece_of_logits
+from .reliability import ReliabilityBins, reliability_bins
 
 __all__ = [
     "ReliabilityBins",
@@ -27,10 +24,11 @@ __all__ = [
     "equal_mass_ece",
     "expected_calibration_error",
     "ks_calibration_error",
+    "maximum_calibration_error",
     "reliability_bins",
+    "rms_calibration_error",
+    "sharpness",
 ]
-
-Masked = np.ma.MaskedArray[Any, np.dtype[np.float64]]
 
 
 def _weighted_gap(sums: BinSums) -> float:
@@ -97,6 +95,60 @@ def equal_mass_ece(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) ->
     """
     conf, hits = confidence_and_correct(confidence, correct)
     return _weighted_gap(bin_sums(conf, hits, equal_mass_edges(conf, bin_count(bins))))
+
+
+def maximum_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
+    """Largest |accuracy_b - mean confidence_b| over the non-empty equal-width right-closed bins of [0, 1].
+
+    Ruled by the emptiest bins: a bin of one image is off by its confidence or by the rest to 1. Parameters and errors
+    as in `expected_calibration_error`.
+
+    Returns
+    -------
+    float in [0, 1], at least the ECE.
+
+    Notes
+    -----
+    Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 5.
+
+    Examples
+    --------
+    >>> round(maximum_calibration_error([0.9, 0.9, 0.6, 0.6], [1, 0, 1, 1], bins=10), 12)
+    0.4
+    """
+    conf, hits = confidence_and_correct(confidence, correct)
+    sums = bin_sums(conf, hits, equal_width_edges(bin_count(bins)))
+    full = sums.n > 0
+    return float((np.abs(sums.correct - sums.confidence)[full] / sums.n[full]).max())
+
+
+def rms_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
+    """Root of the mean squared gap, sqrt(sum over equal-mass bins of n_b / n (acc_b - conf_b)^2).
+
+    The same bins as `debiased_calibration_error`, which takes off what sampling alone causes. Parameters and errors as
+    in `expected_calibration_error`.
+
+    Returns
+    -------
+    float in [0, 1].
+
+    Notes
+    -----
+    Hendrycks, Mazeika and Dietterich, Deep Anomaly Detection with Outlier Exposure, ICLR 2019, section 4.5. Differs
+    from their code, which takes bins of 100 images each (give `bins=n // 100`) and leaves the last bin out.
+
+    Examples
+    --------
+    Two bins of two: accuracies 1/2 and 1, mean confidences 0.3 and 0.7.
+
+    >>> round(rms_calibration_error([0.2, 0.4, 0.6, 0.8], [0, 1, 1, 1], bins=2) ** 2, 12)  # (0.2^2 + 0.3^2) / 2
+    0.065
+    """
+    conf, hits = confidence_and_correct(confidence, correct)
+    sums = bin_sums(conf, hits, equal_mass_edges(conf, bin_count(bins)))
+    full = sums.n > 0
+    square = (sums.correct - sums.confidence)[full] ** 2 / sums.n[full]
+    return float(np.sqrt(square.sum() / len(conf)))
 
 
 def debiased_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
@@ -178,71 +230,26 @@ def confidence_gap(confidence: ArrayLike, correct: ArrayLike) -> float:
     return float(conf.mean() - hits.mean())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReliabilityBins:
-    """The numbers of a reliability diagram; every field has one entry a bin.
+def sharpness(confidence: ArrayLike) -> float:
+    """Variance of the confidences, in [0, 1/4]: 0 where every image gets the same one. No label takes part.
 
-    lower, upper : edges; bin m holds lower < confidence <= upper.
-    n : images in the bin, 0 allowed.
-    mean_confidence, accuracy : means over the bin.
-    accuracy_lo, accuracy_hi : 95 % Clopper-Pearson interval of the accuracy.
+    Parameters
+    ----------
+    confidence : float (n,)
 
-    The last four are masked arrays, masked exactly where n is 0: an empty bin has no mean, and drawing or averaging
-    skips it. Under the mask stand 0, 0 and the empty interval's [0, 1], so that no NaN can leak; `.filled(value)`
-    chooses another.
-    """
-
-    lower: NDArray[np.float64]
-    upper: NDArray[np.float64]
-    n: NDArray[np.intp]
-    mean_confidence: Masked
-    accuracy: Masked
-    accuracy_lo: Masked
-    accuracy_hi: Masked
-
-    @property
-    def empty(self) -> NDArray[np.bool_]:
-        """Which bins hold no image."""
-        return np.equal(self.n, 0)
-
-
-def reliability_bins(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> ReliabilityBins:
-    """Equal-width bins of a reliability diagram, with exact intervals of the accuracy.
-
-    Parameters and errors as in `expected_calibration_error`.
-
-    Returns
-    -------
-    ReliabilityBins
+    Raises
+    ------
+    ValueError
+        No images, NaN, confidences outside [0, 1].
 
     Notes
     -----
-    Niculescu-Mizil and Caruana, Predicting Good Probabilities with Supervised Learning, ICML 2005; Guo et al. 2017,
-    figure 1.
+    Sharpness in the sense of Murphy and Winkler, A General Framework for Forecast Verification, Monthly Weather Review
+    115, 1987: how far forecasts spread, whatever happens then.
 
     Examples
     --------
-    >>> diagram = reliability_bins([0.9, 0.8, 0.3], [1, 0, 1], bins=4)
-    >>> diagram.n.tolist(), diagram.accuracy.tolist()
-    ([0, 1, 0, 2], [None, 1.0, None, 0.5])
+    >>> sharpness([0.5, 1.0])  # 0.25^2
+    0.0625
     """
-    conf, hits = confidence_and_correct(confidence, correct)
-    sums = bin_sums(conf, hits, equal_width_edges(bin_count(bins)))
-    full = sums.n > 0
-    n = sums.n[full]
-    lo, hi = clopper_pearson(sums.correct[full].astype(np.intp), n)
-
-    def masked(values: NDArray[np.float64], under_mask: float) -> Masked:
-        data = np.full(bins, under_mask)
-        data[full] = values
-        return np.ma.MaskedArray(data, mask=~full)
-
-    return ReliabilityBins(
-        lower=sums.edges[:-1],
-        upper=sums.edges[1:],
-        n=sums.n,
-        mean_confidence=masked(sums.confidence[full] / n, 0.0),
-        accuracy=masked(sums.correct[full] / n, 0.0),
-        accuracy_lo=masked(lo, 0.0),
-        accuracy_hi=masked(hi, 1.0),
-    )
+    return float(probabilities(float_array(confidence, "confidence", 1), "confidence").var())

@@ -113,6 +113,44 @@ def spair_pck(
     return float(spair_correct(cells, grid, targets, box, image_size, alpha, rule).mean())
 
 
+def places_correct(
+    answers: ArrayLike, targets: ArrayLike, box: ArrayLike, alpha: float = 0.1, *, strict: bool = False
+) -> NDArray[np.bool_]:
+    """Whether each answer is near enough to its keypoint, whatever grid it comes from.
+
+    |answer - target| <= alpha * longer side of the box, all in pixels of the original image.
+
+    Parameters
+    ----------
+    answers, targets : float (k, 2)
+        (x, y).
+    box : float (4,)
+        Left, upper, right, lower side of the object's box in the target image.
+    alpha : float
+    strict : bool
+        Whether an error of just that size is too large, as in probe3d.
+
+    Raises
+    ------
+    ValueError
+        Wrong shapes, no keypoints, an empty box.
+
+    Examples
+    --------
+    >>> places_correct([[3.0, 4.0], [3.0, 4.1]], [[0.0, 0.0], [0.0, 0.0]], [0, 0, 50, 20]).tolist()
+    [True, False]
+    """
+    ours, theirs = np.asarray(answers, np.float64), np.asarray(targets, np.float64)
+    if ours.ndim != 2 or ours.shape[1:] != (2,) or not len(ours) or ours.shape != theirs.shape:
+        raise ValueError(f"answers, targets: expected shape (k, 2) both, k > 0; got {ours.shape} and {theirs.shape}")
+    left, upper, right, lower = (float(side) for side in np.asarray(box, np.float64))
+    longer = max(right - left, lower - upper)
+    if not longer > 0:
+        raise ValueError(f"box: expected right > left or lower > upper, got {[left, upper, right, lower]}")
+    errors = np.linalg.norm(ours - theirs, axis=1)
+    return np.asarray(errors < alpha * longer if strict else errors <= alpha * longer)
+
+
 def pair_mean(correct_of_pairs: list[NDArray[np.bool_]]) -> float:
     """Mean over pairs of the share of keypoints found: the dataset authors' reading.
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analyze.checks import float_array, logit_matrix
+from analyze.checks import float_array, logit_matrix, require_finite
 
-from .softmax import softmax_blocks
+from .softmax import GEN_GAMMA, GEN_TOP, softmax_blocks
 
 # Cosines of unit vectors stored in half precision may end this far above 1.
 COSINE_SLACK = 1e-2
@@ -99,7 +99,7 @@ def entropy(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
     )
 
 
-def gen(logits: ArrayLike, gamma: float = 0.1, top: int = 100) -> NDArray[np.float64]:
+def gen(logits: ArrayLike, gamma: float = GEN_GAMMA, top: int = GEN_TOP) -> NDArray[np.float64]:
     """Generalized entropy, -sum over the `top` largest probabilities of p^gamma (1 - p)^gamma, at most 0.
 
     With fewer than `top` classes all are summed. 1 - p of the largest class is taken as the sum of the others, since at
@@ -139,17 +139,7 @@ def gen(logits: ArrayLike, gamma: float = 0.1, top: int = 100) -> NDArray[np.flo
     if top < 1:
         raise ValueError(f"top: expected at least 1 class, got {top}")
     matrix = logit_matrix(logits)
-    # The largest class stands apart, its exponential being left out of the block.
-    others = min(top, matrix.shape[1]) - 1
-    score = np.empty(len(matrix))
-    for part in softmax_blocks(matrix):
-        total = 1.0 + part.rest
-        score[part.rows] = (part.rest / total**2) ** gamma
-        if others:
-            # exps holds one exact 0 for the largest class, which sorts first and is never among the others.
-            p = np.partition(part.exps, -others, axis=1)[:, -others:] / total[:, None]
-            score[part.rows] += ((p * (1.0 - p)) ** gamma).sum(axis=1)
-    return -score
+    return -np.concatenate([part.generalized_entropy(gamma, top) for part in softmax_blocks(matrix)])
 
 
 def mcm(cosines: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
@@ -191,3 +181,18 @@ def mcm(cosines: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
             "logits become cosines when divided by the model's logit scale"
         )
     return np.concatenate([part.confidence() for part in softmax_blocks(matrix, temperature=temperature)])
+
+
+def max_cosine(cosines: ArrayLike) -> NDArray[np.float64]:
+    """Largest cosine of each row, in [-1, 1]: the maximum logit before the logit scale.
+
+    Parameters, returns and errors as in `mcm`. Ranks as `max_logit` does wherever all images share the logit scale.
+
+    Examples
+    --------
+    >>> max_cosine([[0.25, 0.5], [-0.5, -0.25]]).tolist()
+    [0.5, -0.25]
+    """
+    matrix = float_array(cosines, "cosines", 2)
+    require_finite(matrix, "cosines")
+    return np.asarray(matrix.max(axis=1), np.float64)

@@ -7,7 +7,7 @@ near 1 and losses near 0 keep their digits even in float32.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,14 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from analyze.checks import Matrix, label_vector, logit_matrix, require_finite
 
 TOP = 5
+GEN_GAMMA, GEN_TOP = 0.1, 100
 # Two work buffers of this many float64 take 16 MB.
 BLOCK_NUMBERS = 1 << 20
+
+NUMBERS = ("confidence", "log_sum_exp", "max_logit", "entropy", "gen", "sum_squares")
+
+See = Callable[[slice, Matrix], None]
+"""Sees which rows a block holds and all their probabilities `(b, c)`, which the next block overwrites."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,26 @@ class SoftmaxBlock:
         wrong = (1.0 + self.rest - own) ** 2 + 1.0 + self._squares() - own**2
         right = self.rest**2 + self._squares()
         return np.where(at_top, right, wrong) / (1.0 + self.rest) ** 2
+
+    def generalized_entropy(self, gamma: float, top: int) -> NDArray[np.float64]:
+        """Sum of (p (1 - p))^gamma over the `top` largest p; 1 - p of the largest is taken as the sum of the others."""
+        total = 1.0 + self.rest
+        score = (self.rest / total**2) ** gamma
+        others = min(top, self.exps.shape[1]) - 1
+        if others:
+            # exps holds one exact 0 for the largest class, which sorts first and is never among the others.
+            p = np.partition(self.exps, -others, axis=1)[:, -others:]
+            p /= total.astype(p.dtype)[:, None]
+            p *= 1 - p
+            np.power(p, p.dtype.type(gamma), out=p)
+            score += p.sum(axis=1, dtype=np.float64)
+        return np.asarray(score)
+
+    def probabilities(self) -> Matrix:
+        """`(b, c)` all probabilities, written over `exps`: nothing else of the block can be asked afterwards."""
+        self.exps[np.arange(len(self.rest)), self.top_index[:, 0]] = 1.0
+        self.exps[...] /= (1.0 + self.rest).astype(self.exps.dtype)[:, None]
+        return self.exps
 
     def _squares(self) -> NDArray[np.float64]:
         return np.asarray(np.vecdot(self.exps, self.exps), np.float64)
@@ -138,6 +164,7 @@ class LogitSummary:
     log_sum_exp : log sum exp z, the energy score at temperature 1.
     max_logit : largest logit, never divided by the temperature.
     entropy : -sum p log p, in [0, log c] nats.
+    gen : minus the generalized entropy of the 100 largest p at gamma 0.1, as `ood_scores.gen`.
     sum_squares : sum of p^2, in [1/c, 1].
     top5_index : int32 (n, min(5, c)), classes of the largest logits, in falling order.
     top5_logit : (n, min(5, c)), their logits, never divided by the temperature.
@@ -149,6 +176,7 @@ class LogitSummary:
     log_sum_exp: NDArray[np.float64]
     max_logit: NDArray[np.float64]
     entropy: NDArray[np.float64]
+    gen: NDArray[np.float64]
     sum_squares: NDArray[np.float64]
     top5_index: NDArray[np.int32]
     top5_logit: NDArray[np.float64]
@@ -157,7 +185,12 @@ class LogitSummary:
 
 
 def summarize(
-    logits: ArrayLike, labels: ArrayLike | None = None, block: int = 1024, *, temperature: float = 1.0
+    logits: ArrayLike,
+    labels: ArrayLike | None = None,
+    block: int = 1024,
+    *,
+    temperature: float = 1.0,
+    see: See | None = None,
 ) -> LogitSummary:
     """Everything the metrics need of each row of logits, in one pass.
 
@@ -172,6 +205,8 @@ def summarize(
         Rows at a time; results do not depend on it beyond rounding.
     temperature : float
         Divides the logits first (temperature scaling). `max_logit` and `top5_logit` stay undivided.
+    see : callable, optional
+        Sees all probabilities of each block, for what needs them all: `classwise.ClasswiseSums.seer`.
 
     Returns
     -------
@@ -200,7 +235,7 @@ def summarize(
     n, c = matrix.shape
     truth = None if labels is None else label_vector(labels, n, c)
     top = min(TOP, c)
-    column = {name: np.empty(n) for name in ("confidence", "log_sum_exp", "max_logit", "entropy", "sum_squares")}
+    column = {name: np.empty(n) for name in NUMBERS}
     loss = {} if truth is None else {name: np.empty(n) for name in ("nll", "brier")}
     top5_index = np.empty((n, top), np.int32)
     top5_logit = np.empty((n, top))
@@ -212,10 +247,14 @@ def summarize(
         column["log_sum_exp"][rows] = part.log_sum_exp()
         column["max_logit"][rows] = part.top_logit[:, 0]
         column["entropy"][rows] = part.entropy()
+        column["gen"][rows] = -part.generalized_entropy(GEN_GAMMA, GEN_TOP)
         column["sum_squares"][rows] = part.sum_of_squares()
         if truth is not None:
             loss["nll"][rows] = part.negative_log_likelihood(truth[rows])
             loss["brier"][rows] = part.brier(truth[rows])
+        if see is not None:
+            # Last, since it turns the block's exponentials into probabilities.
+            see(rows, part.probabilities())
     return LogitSummary(
         prediction=top5_index[:, 0].copy(),
         top5_index=top5_index,

@@ -14,6 +14,7 @@ import altair as alt
 from analyze.figures.theme import colours_as_css
 
 TABLE = "table"
+DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,25 @@ class Figure:
         if not self.label.strip():
             raise ValueError("a figure needs a label: a reader who does not see it gets nothing else")
 
+    @property
+    def filtered(self) -> bool:
+        """Whether the reader can switch groups of it off."""
+        return any(param["name"] == "off" for param in self.spec.get("params", ()))
+
+    @property
+    def panels(self) -> int:
+        """How many panels stand beside each other."""
+        return len(self.spec.get("concat", (self.spec,)))
+
+    @property
+    def marks(self) -> int:
+        """Rows of data, at most one mark of a layer each."""
+        return max((len(values) for values in self.data.values()), default=0)
+
+    def packed(self) -> dict[str, Any]:
+        """The data as the page embeds it: of columns that repeat themselves each value once, with places."""
+        return {name: _packed(values) for name, values in self.data.items()}
+
 
 def figure_of(chart: alt.TopLevelMixin, label: str, narrow: alt.TopLevelMixin | None = None) -> Figure:
     """Take a screen chart apart.
@@ -68,7 +88,27 @@ def figure_of(chart: alt.TopLevelMixin, label: str, narrow: alt.TopLevelMixin | 
         small, same = _take_apart(narrow)
         if same != rows:
             raise ValueError("the narrow chart must hold the rows of the wide one: the page embeds them once")
+        small = None if small == spec else small
     return Figure(spec=spec, data=_columns(rows), label=label, narrow=small)
+
+
+def _packed(values: Sequence[Any]) -> Any:
+    """A column, or its distinct values and the place of each row's among them.
+
+    Floats are embedded at `DIGITS` significant digits, which no screen shows.
+
+    Examples
+    --------
+    >>> _packed(["clip", "clip", "mae", "clip"]), _packed([0.5, 1 / 3, None])
+    ({'words': ['clip', 'mae'], 'at': [0, 0, 1, 0]}, [0.5, 0.333333, None])
+    """
+    short = [float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value for value in values]
+    # By type, too: 1, 1.0 and true are equal and are not the same.
+    words = {(type(value), value): value for value in short}
+    if 2 * len(words) > len(short):
+        return short
+    places = {key: at for at, key in enumerate(words)}
+    return {"words": list(words.values()), "at": [places[type(value), value] for value in short]}
 
 
 def _take_apart(chart: alt.TopLevelMixin) -> tuple[dict[str, Any], list[dict[str, Any]]]:

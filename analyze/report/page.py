@@ -21,13 +21,18 @@ import jinja2
 import vl_convert
 from markupsafe import Markup, escape
 
-from analyze.figures.theme import GROUPS, colours_as_css, css_variables, screen_config
+from analyze.figures.theme import GROUPS, colours_as_css, css_variables, known_group, screen_config
 
+from .answers import Answer, counted
 from .figure import Figure
 from .tables import HtmlTable
 
 ID: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-RESERVED_IDS: Final = frozenset({"missing", "commands", "main"})
+RESERVED_IDS: Final = frozenset(
+    {"missing", "commands", "main", "coverage", "filter", "status", "theme", "prepare", "found", "matches", "clear"}
+)
+SCRIPTS: Final = ("page.js", "figures.js", "filter.js", "cards.js")
+"""Parts of the page's own script, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,12 @@ class Section:
         What the marks and axes are.
     method, command
         How the numbers were made, and the command that makes them again.
+    answers
+        Findings, one row each.
+    cards
+        What `cards.js` makes a table of, for one model or two.
+    missing
+        What this section should show and cannot, and how to get it.
     """
 
     id: str
@@ -56,6 +67,9 @@ class Section:
     caption: str = ""
     method: str = ""
     command: str = ""
+    answers: tuple[Answer, ...] = ()
+    cards: Mapping[str, Any] | None = None
+    missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not ID.fullmatch(self.id) or self.id in RESERVED_IDS:
@@ -67,9 +81,24 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A page: ``facts`` as (label, value), what is ``missing`` and how to get it, sections, commands.
+    """A page: what was run, what is here and what is missing, sections, commands.
 
-    Text between backticks in ``missing``, captions and methods is set as code.
+    Text between backticks in sentences is set as code.
+
+    Attributes
+    ----------
+    facts
+        (label, value).
+    missing
+        What is missing and how to get it, in few enough sentences to be read.
+    lead
+        What the page is about, below its title.
+    coverage
+        What is here of what was asked for.
+    missing_table
+        Everything that is missing, folded.
+    models
+        (id, group) of every model, to be searched.
     """
 
     title: str
@@ -77,6 +106,10 @@ class Report:
     missing: tuple[str, ...]
     sections: tuple[Section, ...]
     commands: tuple[str, ...] = ()
+    lead: str = ""
+    coverage: HtmlTable | None = None
+    missing_table: HtmlTable | None = None
+    models: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         ids = [section.id for section in self.sections]
@@ -100,14 +133,22 @@ def render(report: Report) -> str:
         If a figure's data hold NaN or infinities.
     """
     drawn = any(section.figure is not None for section in report.sections)
-    scripts = [_resource("theme.js"), *([vega_bundle()] if drawn else []), _resource("page.js")]
+    own = "\n".join(_resource(name) for name in SCRIPTS)
+    scripts = [_resource("theme.js"), *([vega_bundle()] if drawn else []), own]
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FunctionLoader(_resource),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["json"] = embedded_json
     environment.filters["code"] = _code
     environment.filters["legend"] = _legend
-    template = environment.from_string(_resource("page.html.j2"))
+    environment.filters["counted"] = counted
+    environment.filters["slug"] = _slug
+    template = environment.get_template("page.html.j2")
+    filtered = [at for at, section in enumerate(report.sections) if section.figure and section.figure.filtered]
     return template.render(
         report=report,
         drawn=drawn,
@@ -116,6 +157,8 @@ def render(report: Report) -> str:
         scripts=[Markup(script) for script in scripts[1:]],
         style=Markup(_style()),
         config=colours_as_css(screen_config()),
+        filters=_filters(report.models),
+        first_filtered=filtered[0] if filtered else None,
     )
 
 
@@ -201,6 +244,16 @@ def _command(text: str) -> Markup:
     # Each word in a span, so that lines break at spaces and not inside `--model`.
     words = Markup(" ").join(Markup("<span>{}</span>").format(word) for word in text.split(" "))
     return Markup("<code>{}</code>").format(words)
+
+
+def _slug(words: str) -> str:
+    return words.replace(" ", "-")
+
+
+def _filters(models: tuple[tuple[str, str], ...]) -> list[tuple[str, str, int]]:
+    """Groups that a reader can switch off: (key, words, models), in the palette's order."""
+    groups = [known_group(group) for _, group in models]
+    return [(key, group.label, groups.count(key)) for key, group in GROUPS.items() if key in groups]
 
 
 def _legend(data: Mapping[str, list[Any]]) -> Iterator[tuple[str, str]]:

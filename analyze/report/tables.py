@@ -21,11 +21,12 @@ MISSING = "–"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: its text, whether it is a number (set right), and whether nothing is there."""
+    """One cell: its text, whether it is a number (set right), whether nothing is there, and a share that tints it."""
 
     text: str
     numeric: bool = False
     missing: bool = False
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

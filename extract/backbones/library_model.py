@@ -16,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from extract.preprocess import Transform, describe
+from extract.preprocess import describe
 from extract.probe import pixel_probe
+from extract.transform_steps import Transform
 from extract.weights import DictMemo, Memo, ResolvedWeights, WeightsSource, file_sha256, resolve
 from manifests.errors import AssayError, UsageError
 

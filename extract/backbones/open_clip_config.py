@@ -16,7 +16,8 @@ from typing import Any, Final, Literal
 import open_clip
 from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
 
-from extract.preprocess import Transform, with_pixel_step, with_straight_resize
+from extract.changed_transform import with_pixel_step, with_straight_resize
+from extract.transform_steps import Transform
 from extract.weights import FileWeights, HubWeights, LibraryWeights, RandomWeights, WeightsSource, hub_file
 from manifests.errors import UsageError
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from extract.preprocess import Transform, with_pixel_step, with_straight_resize
+from extract.changed_transform import with_pixel_step, with_straight_resize
+from extract.transform_steps import Transform
 from extract.weights import FileWeights, HubWeights, LibraryWeights, WeightsSource, hub_file
 from manifests.errors import UsageError
 

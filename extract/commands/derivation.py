@@ -102,7 +102,7 @@ class Derivation:
 
     def classes(self, given: Path | None) -> ClassList:
         """Return the classes of `--classes`; ImageNet's without it."""
-        from extract.classes import class_list, read_classes_file
+        from cache.class_file import class_list, read_classes_file
 
         name = "imagenet-1k" if given is None else str(given)
         if name in self.catalogue.labels:

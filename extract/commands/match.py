@@ -87,9 +87,7 @@ def match(
     threads = workers if workers is not None else max(1, (os.cpu_count() or 2) // 2)
     settings = Settings(batch_size=batch_size, workers=threads, device=choose_device(device))
     works = []
-    for block in selection.blocks(store, catalogue):
-        if block[2] and not {"matches", "patches"} & set(block[2]):
-            continue
+    for block in _blocks(store, catalogue, selection):
         works += _plan(store, catalogue, block, built, settings, (top, pack_size))
     if not works:
         raise UsageError("nothing to match: no dataset with pairs was named; index navi, scannet or spair-71k.")
@@ -106,6 +104,32 @@ def match(
     else:
         print_data(f"{done.units} units, {done.pairs} pairs, {done.images} images, {len(done.failures)} failures")
     return 5 if done.failures else 0
+
+
+def _blocks(store: Store, catalogue: Catalogue, selection: Selection) -> list[Block]:
+    """Return what was named; of a study the blocks that ask for matches."""
+    from extract.obtainable import obtainable_blocks
+    from extract.study_blocks import study_blocks
+    from manifests.selection import split_patterns
+
+    kinds = split_patterns(selection.kinds) if selection.kinds else ()
+    if unknown := sorted(set(kinds) - {"matches", "patches"}):
+        raise UsageError(f"--kinds {', '.join(unknown)}: match makes matches, and patches where they are asked for.")
+    if not selection.study:
+        return [(selection.model or (), selection.dataset or (), kinds, ())]
+    if selection.study not in catalogue.studies:
+        raise UsageError(f"no study {selection.study!r}; the manifests have {', '.join(catalogue.studies)}.")
+    found = study_blocks(
+        catalogue.studies[selection.study],
+        catalogue.models,
+        {*store.datasets(), *catalogue.datasets},
+        catalogue.prompts,
+        only_models=selection.model or (),
+        only_datasets=selection.dataset or (),
+        made=("matches",),
+    )
+    blocks = [(models, datasets, kinds, prompts) for models, datasets, _, prompts in found]
+    return blocks if selection.model else obtainable_blocks(blocks, catalogue.models, selection.study)
 
 
 def _plan(

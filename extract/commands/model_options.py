@@ -49,8 +49,8 @@ class ModelOptions:
 
     def choice(self, catalogue: Catalogue) -> Choice:
         """Return the choice, with the classes read."""
+        from cache.class_file import class_list, read_classes_file
         from extract.backbones.geometry import parse_geometry
-        from extract.classes import class_list, read_classes_file
         from extract.resolve import Choice
 
         if self.classes is None:

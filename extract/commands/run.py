@@ -16,6 +16,7 @@ from manifests.errors import UsageError
 
 from .model_options import DEFAULT_MODEL_OPTIONS, ModelOptions
 from .opening import at_least, create_store, open_catalogue, open_store
+from .run_records import run_records
 from .selection import DEFAULT_SELECTION, Selection
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def run(
     compress: Literal["none", "zstd"] = "none",
     retry_failed: Annotated[bool, Parameter(negative="")] = False,
     accept_new_pixels: Annotated[bool, Parameter(negative="")] = False,
+    questions: Path | None = None,
     options: Options = DEFAULT_OPTIONS,
 ) -> int:
     """Run models over datasets and commit what they say; what is there already is not computed again.
@@ -85,6 +87,8 @@ def run(
         Do units again in which images failed because their files were missing or changed, and are back.
     accept_new_pixels
         Go on although the same preprocessing gives other pixels than before (a Pillow upgrade).
+    questions
+        With --kinds records and a language model (--model hf:DIR or hf:ORG/NAME): a file of `assay-analyze questions`.
     """
     from extract.blocks import plan_blocks
     from extract.failed_rows import failed_before, reopen
@@ -93,6 +97,8 @@ def run(
     from extract.unit import Settings
 
     options.start_logging()
+    if questions is not None or "records" in ",".join(selection.kinds or ()).split(","):
+        return run_records(selection, built, questions, device, options)
     at_least(1, batch_size=batch_size)
     at_least(0, workers=workers)
     store, catalogue = create_store(options), open_catalogue(options)

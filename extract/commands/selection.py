@@ -39,7 +39,7 @@ class Selection:
         Names,
         many(
             "logits, embeddings, patches; text or heads alone: prompts of a zero-shot model, no image is read. None "
-            "means what the model's metrics need."
+            "means what the model's metrics need. records alone: --questions to a language model."
         ),
     ] = None
     prompts: Annotated[

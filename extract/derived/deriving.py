@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cache.commits import Outcome, RowFailure, Unit, write_commit
 from cache.errors import IncompleteError
 from cache.reader import Reader, State
+from cache.remedies import DERIVED
 from cache.requests import Request, describe, same_binding, write_request
 from cache.runs import named_requests, new_run_id, versions, write_end, write_start
 from cache.segments import array_segments
@@ -92,7 +93,7 @@ def derived_space(parent: Space, recipe: Recipe, provenance: Mapping[str, Any]) 
     architecture = parent.identity.get("architecture", {})
     name = architecture.get("name", "") if isinstance(architecture, dict) else ""
     identity = {
-        "library": "derived",
+        "library": DERIVED,
         "architecture": {"name": f"{recipe.adapter} {name}".strip()},
         "adapter": recipe.adapter,
         "parent": parent.id,

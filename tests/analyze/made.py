@@ -76,8 +76,10 @@ class Made:
         items: Sequence[str] | None = None,
         classes: ClassList | None = SHAPES,
         cut: Sequence[int] | None = None,
+        columns: Mapping[str, Sequence[Any]] | None = None,
     ) -> Made:
-        """Index a dataset: one sample a label. `items` gives the image of each sample, `cut` the sizes of packs."""
+        """Index a dataset: one sample a label. `items` gives the image of each sample, `cut` the sizes of packs,
+        `columns` what else the set tells of each sample."""
         store = self.store
         chosen = list(items) if items is not None else images(name, len(labels))
         distinct = list(dict.fromkeys(chosen))
@@ -87,7 +89,7 @@ class Made:
         table = pl.DataFrame(
             {"sample": [f"{n:05}.jpg" for n in range(len(chosen))], "image_id": chosen, "label": list(labels)},
             schema={"sample": pl.String, "image_id": pl.String, "label": pl.Int64},
-        )
+        ).with_columns(pl.Series(name, list(values)) for name, values in (columns or {}).items())
         with store.stage() as staged:
             ids = [write_pack(staged, "image", _pack_table(part)) for part in self.packs[name]]
             text = "" if classes is None else write_text(staged, classes)

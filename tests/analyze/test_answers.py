@@ -112,3 +112,11 @@ def test_names_are_compared_without_joiners() -> None:
 def test_bad_options_are_named(options: list[str]) -> None:
     with pytest.raises(ValueError, match="expected 2 to 4 different names"):
         parse_answer("A", options)
+
+
+def test_what_stands_in_brackets_may_be_left_out() -> None:
+    options = ["binder (closed)", "weight scale", "weight (exercise)", "pen"]
+    assert parse_answer("It is a binder (closed).", options) == (0, "name")
+    assert parse_answer("A blue binder.", options) == (0, "name")
+    assert parse_answer("This is a weight scale", options) == (1, "name")
+    assert parse_answer("two weights", options) == (2, "name")

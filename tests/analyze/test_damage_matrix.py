@@ -53,7 +53,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Stores:
         assert code == 0
         assert list((folder / name / "commits" / "scores").rglob("*.json"))
     code, reference = score(folder / "store", folder / "r.csv", "--no-write-scores")
-    assert (code, reference.count("\n")) == (0, 13)
+    assert (code, reference.count("\n")) == (0, 45)
     return Stores(folder / "store", [folder / "other-numbers", folder / "other-model"], reference)
 
 

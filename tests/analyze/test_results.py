@@ -5,24 +5,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analyze.intervals import auroc_interval, clopper_pearson, fpr_interval
+from analyze.intervals import clopper_pearson
 from analyze.measure import Measured
 from analyze.metrics.calibration import expected_calibration_error
-from analyze.metrics.detection import auroc, fpr_at_tpr
 from analyze.metrics.softmax import summarize
-from analyze.results import Key, OnFailure, classification, detection, detectors
+from analyze.results import Key, OnFailure, classification
 from analyze.scores import numbers_of
 from analyze.table import Result
 from cache.commits import RowFailure
 
+FAMILY = {
+    "ece_equal_mass_15", "ece_debiased", "ks", "mce", "rms_calibration", "ece_15_null", "sharpness",
+    "brier_top_label", "brier_reliability", "brier_resolution", "brier_uncertainty",
+}  # fmt: skip
 KEY = Key("net-a", "standard", "toys", "3-way", "", "in", 10)
 
 
-def measured(logits: Any, labels: list[int], failed: tuple[int, ...] = (), mcm: Any = None) -> Measured:
+def measured(logits: Any, labels: list[int], failed: tuple[int, ...] = ()) -> Measured:
     rows = np.asarray(logits, np.float64)
     summary = summarize(rows, np.maximum(labels, 0))
     ok = ~np.isin(np.arange(len(rows)), failed)
-    numbers = numbers_of(summary, mcm)
+    numbers = numbers_of(summary, None)
     for at in failed:
         numbers.confidence[at] = numbers.log_sum_exp[at] = numbers.max_logit[at] = np.nan
     failures = {at: RowFailure(at, "i", "decode_error", "cut") for at in failed}
@@ -38,7 +41,7 @@ P = np.log([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2], [0.1, 0.3, 0.6], [0.2, 0.2, 0.6]])
 
 def test_hand_worked_rows() -> None:
     found = rows(measured(P, [0, 1, 2, -1]))
-    assert set(found) == {"accuracy_top1", "nll", "brier", "confidence_gap", "ece_15", "ece_25"}
+    assert set(found) == {"accuracy_top1", "nll", "brier", "confidence_gap", "ece_15", "ece_25", *FAMILY}
     top1 = found["accuracy_top1"]
     assert (top1.value, top1.lo, top1.hi, top1.n, top1.n_total, top1.n_failed) == (
         pytest.approx(2 / 3), *map(pytest.approx, clopper_pearson(2, 3)), 3, 10, 0,
@@ -88,25 +91,3 @@ def test_scores_alone_know_no_losses() -> None:
     whole = measured(P, [0, 1, 2, 0])
     part = Measured(whole.ok, {}, whole.labels, whole.numbers, None, None)
     assert {k: v for k, v in rows(whole).items() if k not in ("nll", "brier")} == rows(part)
-
-
-def test_detection_is_the_metrics_on_the_usable_scores() -> None:
-    rng = np.random.default_rng(0)
-    inside = measured(rng.normal(size=(30, 4)), [0] * 30, failed=(3,), mcm=rng.uniform(size=30))
-    outside = measured(rng.normal(size=(20, 4)), [-1] * 20, failed=(0, 1), mcm=rng.uniform(size=20))
-    theirs = Key("net-a", "standard", "odd", "4-way", "", "ood", 20)
-    found = list(detection(theirs, KEY, inside, outside))
-    assert {row.detector for row in found} == {"msp", "max_logit", "energy", "mcm"}
-    for row in found:
-        ours, odd = detectors(inside)[row.detector][inside.ok], detectors(outside)[row.detector][outside.ok]
-        metric, interval = (auroc, auroc_interval) if row.metric == "auroc" else (fpr_at_tpr, fpr_interval)
-        assert (row.value, (row.lo, row.hi)) == (metric(ours, odd), interval(ours, odd))
-        assert (row.n, row.n_total, row.n_failed) == (29 + 18, 10 + 20, 3)
-        assert (row.dataset, row.id_dataset) == ("odd", "toys")
-    assert len({row.inputs for row in found} - {"in", "ood"}) == 1
-
-
-def test_detection_with_one_image_a_side_and_with_none() -> None:
-    one, none = measured(P[:1], [0]), measured(P[:1], [0], failed=(0,))
-    assert len(list(detection(KEY, KEY, one, one))) == 6
-    assert list(detection(KEY, KEY, one, none)) == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import resource
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,32 @@ import pytest
 
 from analyze.asked import Ask
 from analyze.metrics.accuracy import accuracy
-from analyze.metrics.calibration import confidence_gap, expected_calibration_error
-from analyze.metrics.detection import auroc, fpr_at_tpr
-from analyze.metrics.ood_scores import energy, max_logit
+from analyze.metrics.brier_parts import brier_parts
+from analyze.metrics.calibration import (
+    classwise_ece_of_logits,
+    confidence_gap,
+    debiased_calibration_error,
+    equal_mass_ece,
+    expected_calibration_error,
+    ks_calibration_error,
+    maximum_calibration_error,
+    rms_calibration_error,
+)
+from analyze.metrics.detection import aupr, auroc, fpr_at_tpr
+from analyze.metrics.ood_scores import energy, entropy, gen, max_logit, msp
 from analyze.metrics.proper import brier, negative_log_likelihood
-from analyze.metrics.softmax import summarize
+from analyze.metrics.selective import aurc, misclassification_auroc, risk_at_coverage
 from analyze.score import Scored, raise_failed, score
 from analyze.table import table_bytes
 from cache.errors import FailedItemsError, IntegrityError, UsageError
 from cache.texts import ClassList
 from tests.analyze.made import CATALOGUE, SHAPES, Made, ZeroShot, catalogue_with, images, log_probabilities, tiny
 
+FAMILY = (
+    "ece_equal_mass_15", "ece_classwise", "ece_debiased", "ks", "mce", "rms_calibration", "ece_15_null", "sharpness",
+    "brier_top_label", "brier_reliability", "brier_resolution", "brier_uncertainty",
+)  # fmt: skip
+DETECTION = {"auroc", "fpr_at_95", "aupr_in", "aupr_out"}
 TEN = ClassList(tuple(f"k{n}" for n in range(10)), tuple(f"class {n}" for n in range(10)))
 
 
@@ -35,16 +51,22 @@ def values(scored: Scored, *keys: str) -> dict[tuple[str, ...], float]:
 
 def test_golden_table_of_a_tiny_store(tmp_path: Path) -> None:
     table = ask(tiny(tmp_path / "s")).table
+    # The rest of the calibration family is compared with its metrics below and in test_calibration_rows.
+    table = table.filter(~pl.col("metric").is_in(FAMILY))
     shown = table.drop("inputs").with_columns(pl.col("value", "lo", "hi").round_sig_figs(6))
     # By hand, and with scipy's t and beta distributions for the intervals.
     assert shown.drop("id_dataset", "prompt_set", "variant", "detector").write_csv().splitlines() == [
         "model,group,dataset,slice,protocol,calibration,metric,value,lo,hi,n,n_total,n_failed",
         "net-a,standard,toys,all,3-way,raw,accuracy_top1,0.666667,0.0942993,0.991596,3,4,0",
+        "net-a,standard,toys,all,3-way,raw,aurc,0.111111,0.0,1.0,3,4,0",
         "net-a,standard,toys,all,3-way,raw,brier,0.393333,-0.45176,1.23843,3,4,0",
         "net-a,standard,toys,all,3-way,raw,confidence_gap,-0.0666667,-1.29206,1.15873,3,4,0",
         "net-a,standard,toys,all,3-way,raw,ece_15,0.4,0.3,0.5,3,4,0",
         "net-a,standard,toys,all,3-way,raw,ece_25,0.4,0.3,0.5,3,4,0",
+        "net-a,standard,toys,all,3-way,raw,misclassification_auroc,1.0,0.282997,1.0,3,4,0",
         "net-a,standard,toys,all,3-way,raw,nll,0.690491,-0.430646,1.81163,3,4,0",
+        "net-a,standard,toys,all,3-way,raw,risk_at_coverage_0.8,0.333333,0.0,1.0,3,4,0",
+        "net-a,standard,toys,all,3-way,raw,risk_at_coverage_0.9,0.333333,0.0,1.0,3,4,0",
     ]
 
 
@@ -63,9 +85,15 @@ def test_every_row_equals_the_metric_on_the_raw_arrays(tmp_path: Path) -> None:
     made.dataset("out", [None] * 37, classes=None)
     made.model("net-a", "in", logits, classes=TEN).model("net-a", "out", odd, classes=TEN)
     scored = ask(made, Ask(id_dataset="in", ood_datasets=("out",)))
-    confidence = summarize(logits).confidence
+    plain = scored.table.filter(
+        pl.col("slice") == "all",
+        pl.col("calibration") == "raw",
+        pl.col("variant") == "",
+        pl.col("metric") != "ece_15_null",
+    )
+    scored = replace(scored, table=plain)
+    confidence = msp(logits)
     correct = logits.argmax(axis=1) == labels
-    odd_confidence = summarize(odd).confidence
     expected = {
         ("accuracy_top1", ""): accuracy(logits, labels),
         ("accuracy_top5", ""): accuracy(logits, labels, 5),
@@ -74,13 +102,32 @@ def test_every_row_equals_the_metric_on_the_raw_arrays(tmp_path: Path) -> None:
         ("confidence_gap", ""): confidence_gap(confidence, correct),
         ("ece_15", ""): expected_calibration_error(confidence, correct, 15),
         ("ece_25", ""): expected_calibration_error(confidence, correct, 25),
-        ("auroc", "msp"): auroc(confidence, odd_confidence),
-        ("auroc", "max_logit"): auroc(max_logit(logits), max_logit(odd)),
-        ("auroc", "energy"): auroc(energy(logits), energy(odd)),
-        ("fpr_at_95", "msp"): fpr_at_tpr(confidence, odd_confidence),
-        ("fpr_at_95", "max_logit"): fpr_at_tpr(max_logit(logits), max_logit(odd)),
-        ("fpr_at_95", "energy"): fpr_at_tpr(energy(logits), energy(odd)),
-    }
+        ("misclassification_auroc", ""): misclassification_auroc(confidence, correct),
+        ("aurc", ""): aurc(confidence, correct),
+        ("risk_at_coverage_0.8", ""): risk_at_coverage(confidence, correct, 0.8),
+        ("risk_at_coverage_0.9", ""): risk_at_coverage(confidence, correct, 0.9),
+        ("ece_equal_mass_15", ""): equal_mass_ece(confidence, correct),
+        ("ece_classwise", ""): classwise_ece_of_logits(logits, labels),
+        ("ece_debiased", ""): debiased_calibration_error(confidence, correct),
+        ("ks", ""): ks_calibration_error(confidence, correct),
+        ("mce", ""): maximum_calibration_error(confidence, correct),
+        ("rms_calibration", ""): rms_calibration_error(confidence, correct),
+        ("sharpness", ""): float(confidence.var()),
+        ("brier_top_label", ""): float(((confidence - correct) ** 2).mean()),
+        **{(f"brier_{name}", ""): getattr(brier_parts(confidence, correct), name)
+           for name in ("reliability", "resolution", "uncertainty")},
+    }  # fmt: skip
+    for name, detector in (
+        ("msp", msp),
+        ("max_logit", max_logit),
+        ("energy", energy),
+        ("entropy", entropy),
+        ("gen", gen),
+    ):
+        ours, theirs = detector(logits), detector(odd)
+        expected["auroc", name] = auroc(ours, theirs)
+        expected["fpr_at_95", name] = fpr_at_tpr(ours, theirs)
+        expected["aupr_in", name], expected["aupr_out", name] = aupr(ours, theirs), aupr(ours, theirs, "ood")
     assert values(scored, "metric", "detector") == {
         key: pytest.approx(value, abs=1e-6) for key, value in expected.items()
     }
@@ -158,6 +205,7 @@ def test_failures_by_policy(tmp_path: Path) -> None:
     left_out = ask(made, on_failure="exclude")
     assert values(left_out)[("accuracy_top1",)] == 1.0
     assert left_out.notes == (
+        "net-a on toys (3-way) has right answers only, so there is no misclassification_auroc.",
         "1 of 4 images of toys have no numbers, the first is '00002.jpg' (decode_error: said so): net-a.",
     )
     wrong = ask(made, on_failure="count-wrong").table.filter(pl.col("metric") == "accuracy_top1")
@@ -182,6 +230,7 @@ def test_failures_out_of_distribution(tmp_path: Path) -> None:
     assert len(refused.failed) == 1
     for policy in ("exclude", "count-wrong"):
         rows = ask(made, what, on_failure=policy).table.filter(pl.col("metric") == "auroc")
+        rows = rows.filter(pl.col("variant") == "")
         assert rows.select("n", "n_total", "n_failed").unique().rows() == [(7, 8, 1)]
 
 
@@ -193,9 +242,10 @@ def test_roles_of_the_manifests(tmp_path: Path) -> None:
     scored = score(made.store, catalogue, Ask())
     assert {row["dataset"] for row in scored.table.to_dicts() if row["metric"].startswith("acc")} == {"imagenet-val"}
     found = scored.table.filter(pl.col("dataset") == "odd")
-    assert set(found["metric"]) == {"auroc", "fpr_at_95"}
+    assert set(found["metric"]) == DETECTION
     assert set(found["id_dataset"]) == {"imagenet-val"}
-    assert found.filter(pl.col("detector") == "msp")["value"].to_list() == [1.0, 0.0]
+    found = found.filter(pl.col("detector") == "msp", pl.col("calibration") == "raw", pl.col("variant") == "")
+    assert dict(found.select("metric", "value").rows()) == {"auroc": 1, "fpr_at_95": 0, "aupr_in": 1, "aupr_out": 1}
     alone = score(made.store, catalogue, Ask(datasets=("odd",)))
     assert alone.table.is_empty()
     assert "net-a on odd: nothing to compare with" in alone.notes[0]
@@ -222,8 +272,9 @@ def test_zero_shot_models_have_one_row_a_prompt_set(tmp_path: Path) -> None:
         ("accuracy_top1", "two"): pytest.approx(1 / 3),
     }
     detection = scored.table.filter(pl.col("metric") == "auroc")
-    assert detection.group_by("prompt_set").len()["len"].to_list() == [4, 4]
-    assert set(detection["detector"]) == {"msp", "max_logit", "energy", "mcm"}
+    detection = detection.filter(pl.col("variant") == "")
+    assert detection.group_by("prompt_set").len()["len"].to_list() == [7, 7]
+    assert set(detection["detector"]) == {"msp", "max_logit", "energy", "mcm", "max_cosine", "entropy", "gen"}
 
 
 def test_partial_answers_say_how_much_they_are_of(tmp_path: Path) -> None:
@@ -261,9 +312,11 @@ def test_unknown_names_are_usage_errors(tmp_path: Path) -> None:
 def test_one_image_of_one_class(tmp_path: Path) -> None:
     one = ClassList(("k",), ("k",))
     made = Made(tmp_path / "s").dataset("toys", [0], classes=one).model("net-a", "toys", np.ones((1, 1)), classes=one)
-    assert values(ask(made)) == {
+    found = {key: value for key, value in values(ask(made)).items() if key[0] not in FAMILY}
+    assert set(values(ask(made)).values()) == {0.0, 1.0}
+    assert found == {
         ("accuracy_top1",): 1.0, ("brier",): 0.0, ("confidence_gap",): 0.0, ("ece_15",): 0.0, ("ece_25",): 0.0,
-        ("nll",): 0.0,
+        ("nll",): 0.0, ("aurc",): 0.0, ("risk_at_coverage_0.8",): 0.0, ("risk_at_coverage_0.9",): 0.0,
     }  # fmt: skip
 
 
@@ -281,7 +334,7 @@ def test_memory_does_not_grow_with_the_dataset(tmp_path: Path) -> None:
     scored = ask(made)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert scored.table.height == 7
+    assert scored.table.height == 23
     # The matrix alone is 16 MB; a pack of it is 0.8 MB and the softmax works in blocks.
     assert size == 16_000_000
     # Numbers kept of an image: about 200 bytes, 4 MB; ids and samples of 20,000 images are Python strings.

@@ -11,6 +11,7 @@ import pytest
 
 from analyze.asked import Ask
 from analyze.score import Scored, score
+from analyze.table import SCHEMA
 from cache.check import check
 from cache.commits import Unit, read_commit
 from cache.errors import IntegrityError
@@ -45,7 +46,17 @@ def made(tmp_path: Path) -> Made:
 
 
 WHAT = Ask(id_dataset="toys", ood_datasets=("odd",))
-NEED_LOGITS = ("nll", "brier")
+NEED_LOGITS = ("nll", "brier", "ece_classwise")
+
+
+def answers(table: pl.DataFrame, model: str, dataset: str = "toys") -> pl.DataFrame:
+    """Return the rows that stored scores of a model's in-distribution set leave."""
+    of_model = pl.col("model") == model
+    losses = of_model & (pl.col("dataset") == dataset) & pl.col("metric").is_in(NEED_LOGITS)
+    learned = (
+        (pl.col("calibration") != "raw") | (pl.col("slice") == "test-half") | (pl.col("variant") == "held-out-half")
+    )
+    return table.filter(~losses & ~(of_model & learned))
 
 
 def test_scores_are_written_once_and_the_store_stays_sound(made: Made) -> None:
@@ -81,21 +92,19 @@ def test_without_the_data_scores_answer_with_the_same_bits(
     for pack in packs:
         made.remove_data(kind, "toys", model, pack)
     part = ask(made, what=WHAT)
-    mine = whole.table.filter(
-        (pl.col("model") != model) | (pl.col("dataset") != "toys") | ~pl.col("metric").is_in(NEED_LOGITS)
-    )
-    assert part.table.equals(mine)
+    assert part.table.equals(answers(whole.table, model))
+    assert {"entropy", "gen"} <= set(part.table.filter(pl.col("model") == model)["detector"])
     assert part.table.height < whole.table.height
     assert {cell.model for cell in part.missing} == {model}
     assert f"{kind}" in str(part.missing[0])
-    assert f"lost for {len(packs)} of 2 packs, so nll and brier are missing" in str(part.missing[0])
+    assert f"lost for {len(packs)} of 2 packs, so nll, brier, ece_classwise and" in str(part.missing[0])
 
 
 def test_without_a_head_too(made: Made) -> None:
     whole = ask(made, keep=True, what=WHAT)
     shutil.rmtree(made.path / "data" / "heads")
     part = ask(made, what=WHAT)
-    assert part.table.equals(whole.table.filter((pl.col("model") == "net-a") | ~pl.col("metric").is_in(NEED_LOGITS)))
+    assert part.table.equals(answers(whole.table, "clip"))
     assert {cell.kind for cell in part.missing} == {"heads"}
 
 
@@ -103,10 +112,8 @@ def test_exit_code_and_figures_from_scores(made: Made, tmp_path: Path) -> None:
     assert made.cli("score", "--on-failure", "exclude", "--out", str(tmp_path / "a.csv")) == 0
     made.remove_data("logits", "toys", "net-a")
     assert made.cli("score", "--on-failure", "exclude", "--out", str(tmp_path / "b.csv")) == 3
-    lines = (tmp_path / "a.csv").read_text().splitlines()
-    assert [
-        line for line in lines if not ("net-a,standard,toys" in line and (",nll," in line or ",brier," in line))
-    ] == (tmp_path / "b.csv").read_text().splitlines()
+    whole, part = (pl.read_csv(tmp_path / name, schema_overrides=SCHEMA) for name in ("a.csv", "b.csv"))
+    assert part.equals(whole.filter(~_losses_of("net-a", "toys")))
     assert made.cli("report", "--out", str(tmp_path / "report")) == 0
     assert "come from stored scores" in (tmp_path / "report" / "report.html").read_text("utf-8")
 

@@ -160,6 +160,13 @@ def test_litter_is_named_and_harmless(path: Path) -> None:
     assert answer(path) == before
 
 
+def test_a_stage_without_a_file_is_named_too(path: Path) -> None:
+    """As a kill leaves it, before the first file or while it was removed."""
+    store = Store(path)
+    (store.layout.staging / ("0" * 32)).mkdir(parents=True)
+    assert [(finding.path, finding.sort) for finding in check(store)] == [(f"local/staging/{'0' * 32}", "litter")]
+
+
 def test_a_request_whose_run_never_began(path: Path, tmp_path: Path) -> None:
     stray = _one(fill_other_model(tmp_path / "other").layout.root, "requests/*.json")
     (path / "requests" / stray.name).write_bytes(stray.read_bytes())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
+from cache.class_file import class_list
 from cache.texts import ClassList
-from extract.classes import assign, class_list, read_classes_file
+from extract.classes import assign
 from extract.layouts.entries import Entry
 from manifests.catalogue import load
 from manifests.errors import UsageError
@@ -92,11 +91,3 @@ def test_every_problem_is_named_up_to_twenty() -> None:
 def test_an_unknown_space_is_named_with_those_there_are() -> None:
     with pytest.raises(UsageError, match=r"--label-space 'imagenet' is unknown.*imagenet-1k"):
         assign(entries({"label": "tench"}), SPACES, "imagenet")
-
-
-def test_a_classes_file_may_tell_key_and_name(tmp_path: Path) -> None:
-    path = tmp_path / "classes.txt"
-    path.write_bytes("\ufeffn01\tgolden retriever\r\nn02\r\n".encode())
-    assert read_classes_file(path) == ClassList(("n01", "n02"), ("golden retriever", "n02"))
-    with pytest.raises(UsageError, match="cannot be read"):
-        read_classes_file(tmp_path / "absent.txt")

@@ -15,6 +15,8 @@ open_clip = pytest.importorskip("open_clip")
 
 
 from cache.bindings import bindings  # noqa: E402
+from cache.errors import IncompleteError  # noqa: E402
+from cache.reader import Reader  # noqa: E402
 from cache.store import Store  # noqa: E402
 from cache.zero_shot import zero_shot_logits  # noqa: E402
 from extract.derived.tuning_half import RULE, in_tuning_half  # noqa: E402
@@ -181,6 +183,16 @@ def test_missing_embeddings_are_missing_not_zero(store: Path) -> None:
     done = convert(store, "tip-adapter", "--dataset", "insects", "--shots", "shots", code=3)
     assert "lost" in done.err
     assert "assay-cache repair" in done.err
+
+
+def test_lost_numbers_of_a_derived_model_name_convert(store: Path) -> None:
+    convert(store, "tip-adapter", "--dataset", "insects", "--shots", "shots")
+    opened = Store(store)
+    (binding,) = bindings(opened, ["new"], ["insects"])
+    shutil.rmtree(store / "data" / "logits" / binding.label)
+    reader = Reader(opened)
+    with pytest.raises(IncompleteError, match=r"`assay-cache repair`, then `assay-extract convert tip-adapter --base"):
+        list(reader.segments(reader.unit("logits", opened.space(binding.label), binding.requests[0].packs[0])))
 
 
 def test_verify_leaves_out_what_came_from_no_image_pass(store: Path) -> None:

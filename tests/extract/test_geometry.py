@@ -23,7 +23,7 @@ from extract.backbones.layers import four_of, joined
 from extract.backbones.open_clip_backbone import OpenClipBackbone
 from extract.backbones.resizing import check_resized, shapes
 from extract.backbones.timm_backbone import TimmBackbone
-from extract.preprocess import PadZeros
+from extract.transform_steps import PadZeros
 from manifests.canonical import canonical_json
 from manifests.errors import UsageError
 from tests.extract.command_line import extract

@@ -257,18 +257,20 @@ def test_stored_patches_of_a_scene_are_matched_on_the_laptop(rooms: Path, tmp_pa
     assert found == sorted(found)
 
 
-@pytest.mark.parametrize("arch", ["tiny-vit", "tiny-resnet", "tiny-convnext"])
-def test_a_small_random_clip(arch: str, parts: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arch", "size"), [("tiny-vit", "256x320"), ("tiny-resnet", "512x640"), ("tiny-convnext", "512x640")]
+)
+def test_a_small_random_clip(arch: str, size: str, parts: Path, tmp_path: Path) -> None:
     shutil.copytree(parts, tmp_path / "store")
     store = tmp_path / "store"
     model = f"open_clip:{arch}"
     done = extract(store, "match", "--model", model, "--weights", "random:3", "--dataset", "spair-71k",
-                   "--geometry", "512x640", *FAST, "--json")  # fmt: skip
+                   "--geometry", size, *FAST, "--json")  # fmt: skip
     assert (done.code, done.json["failures"]) == (0, []), done.err
     table = scored(store, "--model", model)
-    assert set(table["variant"]) == {"512x640", "512x640/probe3d"}
-    # Even without training, a copy is found: chance is 0.02.
-    assert values(table, "pck_0.1", slice="view/0", variant="512x640") > 0.75
+    assert set(table["variant"]) == {size, f"{size}/probe3d"}
+    # Keypoints are the middles of cells, so that even without training a copy is found.
+    assert values(table, "pck_0.1", slice="view/0", variant=size) == 1.0
 
 
 def test_batches_do_not_change_matches(parts: Path, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from timm.data import create_transform
 from torchvision import transforms as tv
 
 from extract import intake
-from extract.preprocess import Op, describe, pixels, with_pixel_step
+from extract.changed_transform import with_pixel_step
+from extract.preprocess import Op, describe, pixels
 from manifests.canonical import canonical_json
 from manifests.errors import UsageError
 

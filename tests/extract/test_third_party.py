@@ -24,7 +24,8 @@ import numpy as np
 import torch
 from torchvision import transforms
 
-from extract.preprocess import describe, with_pixel_step
+from extract.changed_transform import with_pixel_step
+from extract.preprocess import describe
 from extract.probe import pixel_probe
 
 SIDE = 32

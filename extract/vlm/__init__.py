@@ -1,0 +1,1 @@
+"""Language models with eyes: questions about images in, `records` out. Needs transformers, the extra `[vlm]`."""
