@@ -25,6 +25,7 @@ from .detectors import HELD_OUT, Detector, Scores
 from .feature_detectors import NEED_WEIGHTS, NEIGHBOURS, FeatureDetectors, FitSet, fit_feature_detectors
 from .measure import label_columns, view_labels
 from .metrics.ood_weights import Weights
+from .metrics.recovered_weights import WeightRecovery
 
 TRAINING = "imagenet-train-200k"
 """The set that features are fitted on where it is here: a fixed random part of ImageNet's training images."""
@@ -92,11 +93,6 @@ class FeatureDetection:
             variant, test = "train", np.ones(len(half), bool)
         else:
             fitted, variant, test = self._fit(own, columns, half, head), HELD_OUT, ~half
-        if head is None:
-            self.notes.append(
-                f"{inside.binding.model}: no {', '.join(NEED_WEIGHTS)}, which need the weights of the classifier; the "
-                "cache holds those of heads made of text only. The other feature-based detectors are here."
-            )
         self.notes += [f"{inside.binding.model}: no {name} ({why})." for name, why in fitted.refused.items()]
         found = {inside.binding.dataset: self._score(own, fitted, variant, test)}
         for cell in here[1:]:
@@ -111,7 +107,7 @@ class FeatureDetection:
 
     def _here(self, kind: str, view: View, label: str) -> bool:
         space = self.reader.store.space(label)
-        packs = self.reader.needed_packs(view)
+        packs = self.reader.needed_packs(self.reader.followed(kind, space, view))
         return all(self.reader.state(self.reader.unit(kind, space, pack)) is State.HERE for pack in packs)
 
     def _training(self, inside: Cell, head: Head | None, classes: ClassList) -> tuple[Source, NDArray[np.int64]] | None:
@@ -136,6 +132,7 @@ class FeatureDetection:
         parts: list[Matrix] = []
         energies: list[NDArray[np.float64]] = []
         largest: list[NDArray[np.float64]] = []
+        recovery = WeightRecovery()
         places: list[NDArray[np.int64]] = []
         for index, features, logits in self._rows(source, wanted):
             parts.append(features)
@@ -144,6 +141,8 @@ class FeatureDetection:
                 top = logits.max(axis=1).astype(np.float64)
                 largest.append(top)
                 energies.append(top + np.log(np.exp(logits - top[:, None]).sum(axis=1)))
+                if head is None:
+                    recovery.put(features, logits)
         if not parts:
             return FeatureDetectors()
         whole = len(energies) == len(parts)
@@ -153,11 +152,16 @@ class FeatureDetection:
             energies=np.concatenate(energies) if whole else None,
             max_logits=np.concatenate(largest) if whole else None,
         )
-        weights = None
-        if head is not None:
-            scaled = head.scale * head.weights.astype(np.float64)
-            weights = Weights(scaled, np.full(scaled.shape[1], head.bias))
+        weights = self._recovered(source, recovery) if head is None else _of_head(head)
         return fit_feature_detectors(given, weights, self.k)
+
+    def _recovered(self, source: Source, recovery: WeightRecovery) -> Weights | None:
+        # A store holds what goes into a classifier's last layer and what comes out, not the layer.
+        try:
+            return recovery.weights()
+        except ValueError as error:
+            self.notes.append(f"{source.label}: no {', '.join(NEED_WEIGHTS)}: {error}.")
+            return None
 
     def _score(self, source: Source, fitted: FeatureDetectors, variant: str, wanted: NDArray[np.bool_]) -> Scores:
         n = source.view.table.height
@@ -174,7 +178,8 @@ class FeatureDetection:
     ) -> Iterator[tuple[NDArray[np.int64], Matrix, Matrix | None]]:
         """Yield places in the view, features and logits of the usable images that are wanted, pack by pack."""
         space = self.reader.store.space(source.label)
-        for pack, (index, rows) in self.reader.positions(source.view).items():
+        view = self.reader.followed("embeddings", space, source.view)
+        for pack, (index, rows) in self.reader.positions(view).items():
             keep = wanted[index]
             if not keep.any():
                 continue
@@ -196,6 +201,11 @@ class FeatureDetection:
     def _segments(self, kind: str, space: Space, pack: str) -> Matrix:
         parts = [values for _, values in self.reader.segments(self.reader.unit(kind, space, pack))]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _of_head(head: Head) -> Weights:
+    scaled = head.scale * head.weights.astype(np.float64)
+    return Weights(scaled, np.full(scaled.shape[1], head.bias))
 
 
 def _source(cell: Cell, head: Head | None) -> Source:

@@ -250,9 +250,10 @@ def test_features_of_the_held_out_half(made: Made, tmp_path: Path) -> None:
         model: set(found.filter(pl.col("model") == model, pl.col("calibration") == "raw")["detector"])
         for model in ("net-a", "clip")
     }
-    plain = {"kl_matching", "mahalanobis", "relative_mahalanobis", "cosine_to_mean", "knn", "nnguide"}
-    assert of == {"net-a": plain, "clip": plain | {"vim", "react", "fdbd"}}
-    assert any("net-a: no vim, react, fdbd, which need the weights" in note for note in scored.notes)
+    every = {"kl_matching", "mahalanobis", "relative_mahalanobis", "cosine_to_mean", "knn", "nnguide"}
+    every |= {"vim", "react", "fdbd"}
+    # The store holds no weights of the classifier: they are recovered from its embeddings and logits.
+    assert of == {"net-a": every, "clip": every}
     inside, odd = EMBEDDINGS["in"], EMBEDDINGS["odd-a"]
     fitted = fit_mahalanobis(inside[HALF], LABELS[HALF])
     row = one(scored, model="net-a", dataset="odd-a", detector="mahalanobis", metric="auroc")
@@ -261,6 +262,19 @@ def test_features_of_the_held_out_half(made: Made, tmp_path: Path) -> None:
     row = one(scored, model="clip", dataset="odd-a", detector="knn", metric="auroc")
     assert row["value"] == pytest.approx(auroc(bank.scores(inside[~HALF]), bank.scores(odd)), abs=2e-3)
     assert row["n"] == N // 2 + ODD
+
+
+def test_weights_that_cannot_be_recovered_are_said(tmp_path: Path) -> None:
+    made = Made(tmp_path / "s").dataset("in", LABELS.tolist(), classes=TEN).dataset("odd", [None] * ODD, classes=None)
+    for name, here in (("in", "in"), ("odd", "odd-a")):
+        made.model("net-a", name, np.tanh(LOGITS[here]), classes=TEN)
+        made.model("net-a", name, EMBEDDINGS[here], kind="embeddings", classes=TEN)
+    scored = score(
+        made.store, CATALOGUE, Ask(id_dataset="in", ood_datasets=("odd",)), fitting=Fitting(features=True, neighbours=5)
+    )
+    assert {"knn", "nnguide"} <= set(scored.table["detector"])
+    assert not {"vim", "react", "fdbd"} & set(scored.table["detector"])
+    assert any("no vim, react, fdbd: its logits are not linear in its embeddings" in note for note in scored.notes)
 
 
 def test_features_of_training_images_where_they_are_here(made: Made, tmp_path: Path) -> None:
