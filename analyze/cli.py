@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from cache import console
 from cache.console import Options, log, make_app, print_data, print_json, run_app
-from manifests.errors import AssayError, UsageError
 
 from .commands.attest import attest
+from .commands.claims import claims
+from .commands.figure import figure
 from .commands.questions import questions
 from .commands.report import report
 from .commands.selection import (
@@ -27,7 +28,7 @@ from .commands.selection import (
     exit_code,
     score_selection,
 )
-from .commands.claims import claims
+from .commands.table import table
 from .commands.trend import trend
 
 if TYPE_CHECKING:
@@ -35,10 +36,11 @@ if TYPE_CHECKING:
 
     from .cells import Cell
     from .measure import Measured
-    from .score import Scored
 
 app = make_app("assay-analyze", "Compute metrics, figures and reports from a store.")
 app.command(trend)
+app.command(figure)
+app.command(table)
 app.command(claims)
 app.command(questions)
 app.command(report)
@@ -120,79 +122,6 @@ def score(
     else:
         print_data(table_bytes(scored.table, ".csv").decode())
     return exit_code(scored, allow_missing)
-
-
-@app.command
-def figure(
-    name: Literal["reliability", "metric-dots"],
-    *,
-    metric: str = "accuracy_top1",
-    selection: Selection = DEFAULT_SELECTION,
-    on_failure: Policy = "error",
-    allow_missing: Flag = False,
-    formats: str = "html,svg,png,pdf",
-    out: Path = Path("figures"),
-    options: Options = DEFAULT_OPTIONS,
-) -> int:
-    """Draw a figure and write the data behind it.
-
-    Parameters
-    ----------
-    name
-        Which figure.
-    metric
-        For metric-dots: which metric of the results table.
-    on_failure
-        What to do with images that could not be read.
-    allow_missing
-        Exit 0 although cells are missing; they are still listed.
-    formats
-        Any of html, svg, png, pdf.
-    out
-        The folder to write to.
-    """
-    from .build_report import Seen
-    from .figure_data import distinct_rows
-    from .figures import metric_dots, reliability
-    from .figures.export import export
-    from .table import INTERVALS, finite
-
-    if metric not in INTERVALS:
-        raise UsageError(f"--metric {metric}: expected one of {', '.join(INTERVALS)}.")
-    wanted = tuple(part.strip() for part in formats.split(",") if part.strip())
-    seen: list[Seen] = []
-
-    def visitor(store: Store) -> Callable[[Cell, Measured], None]:
-        seen.append(Seen(store))
-        return seen[0].see
-
-    scored = score_selection(options, selection, on_failure, visitor=visitor if name == "reliability" else None)
-    table = seen[0].bins() if seen else distinct_rows(finite(scored.table).filter(scored.table["metric"] == metric))
-    if not table.height:
-        raise _nothing_to_draw(scored, name if seen else f"{name} of {metric}")
-    try:
-        if seen:
-            files = export(lambda medium: reliability.chart(table, medium), table, out, name, wanted,
-                           label=reliability.describe(table))  # fmt: skip
-        else:
-            files = export(lambda medium: metric_dots.chart(table, metric, medium), table, out, name, wanted,
-                           label=metric_dots.describe(table, metric))  # fmt: skip
-    except OSError as error:
-        raise UsageError(f"--out {out} cannot be written ({error.strerror or error}).") from error
-    for file in files:
-        print_data(str(file))
-    return exit_code(scored, allow_missing)
-
-
-def _nothing_to_draw(scored: Scored, what: str) -> AssayError:
-    from cache.errors import IncompleteError
-
-    from .score import raise_failed
-
-    raise_failed(scored)
-    here = ", ".join(sorted(set(scored.table["metric"]))) or "no metric at all"
-    why = "what is missing stands above" if scored.missing else "it needs labelled images, or sets out of distribution"
-    return IncompleteError(f"nothing to draw for {what}: the cells that are here give {here}; {why}.")
 
 
 @app.command

@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import ManifestError, Problem, UsageError
-from .references import claim_problems, dataset_problems, factor_problems, label_problems, model_problems, study_problems
+from .references import (
+    claim_problems,
+    dataset_problems,
+    factor_problems,
+    label_problems,
+    model_problems,
+    study_problems,
+)
 from .schema import Claim, Dataset, FactorSet, LabelSpace, Model, PromptSet, Study
 from .selection import select
 from .toml_file import EntryT, read_entry

@@ -5,12 +5,18 @@ Knows no library: that an architecture or tag exists is for the extractor to fin
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
 from .terms import CLOSED, Channels, Count, Fraction, Group, Id, Library, Millions, Obtain, Text
+
+FACTS: Final = (
+    *("group", "training_source", "dataset", "dataset_size", "samples_seen", "encoder_family", "loss", "curation"),
+    *("fine_tuning", "resolution", "parameters_m", "duplicate_of"),
+)
+"""The facts that describe a model in tables; how to load it is its feature space's business."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)

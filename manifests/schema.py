@@ -13,12 +13,13 @@ from .claim import Claim
 from .dataset import LAYOUTS, Dataset, Layout
 from .factor_set import FactorSet, Reading
 from .label_space import LabelSpace
-from .model import Model
+from .model import FACTS, Model
 from .prompt_set import PromptSet
 from .study import Block, Study
 from .terms import GROUPS, KINDS, Group, Kind, check_id
 
 __all__ = [
+    "FACTS",
     "GROUPS",
     "KINDS",
     "LAYOUTS",

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from .errors import Problem
 from .claim import Models
+from .errors import Problem
 from .schema import Block, Claim, Dataset, FactorSet, LabelSpace, Model, PromptSet, Reading, Study
 
 EntryT = TypeVar("EntryT", Model, Dataset, LabelSpace, PromptSet, FactorSet, Study, Claim)

@@ -112,9 +112,9 @@ def decide(found: Estimate, direction: Direction, threshold: float) -> tuple[Ver
     """Say what an estimate makes of a statement, and why.
 
     With a direction: supported if the interval lies on the stated side of no effect and the effect reaches the
-    threshold; contradicted if it lies on the other side, or holds no effect and ends short of the threshold: the
-    statement is one of an effect of that size. For ``zero``: supported if the interval lies within the threshold of no
-    effect, contradicted if it lies beyond.
+    threshold; contradicted if it lies on the other side. For ``zero``: supported if the interval lies within the
+    threshold of no effect, contradicted if it lies beyond. Undecided in all other cases; the reason says so where the
+    interval leaves out every effect of interest.
 
     Parameters
     ----------
@@ -145,5 +145,5 @@ def decide(found: Estimate, direction: Direction, threshold: float) -> tuple[Ver
     if hi < 0:
         return "contradicted", "the interval lies on the other side"
     if hi < threshold:
-        return "contradicted", f"the interval holds no effect, and none of {threshold:g}, the smallest of interest"
-    return "undecided", "the interval holds no effect, and effects of interest"
+        return "undecided", f"the interval holds zero, and no effect of {threshold:g}, the smallest of interest"
+    return "undecided", "the interval holds zero, and effects of interest"

@@ -7,25 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 import polars as pl
 
 from analyze.deviations import FEWEST_FAMILIES
-from analyze.line_fits import FittedLine, LineInterval, fit_line, line_interval
 from manifests.claim import Claim, Models, Reading
 
 from .correlations import correlation_contrast, rank_correlation
 from .estimate import Estimate, Verdict, decide
 from .means import Sample, contrast, group_mean
+from .measured import Line, change, line_of, sample_of
 from .outliers import outlier_mean
 from .places import Axes, Points, Source, axes_of, in_pairs
 from .selecting import words
 from .shares import FEWEST_SIGNS, improved_share
 from .slopes import amount_slope, slope_contrast
-
-Line: TypeAlias = tuple[FittedLine, LineInterval]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,22 +150,6 @@ class _Sides:
         return None
 
 
-def _line(reference: Points) -> Line:
-    line = fit_line(reference.x, reference.z)
-    return line, line_interval(line, reference.x, reference.z, reference.families, draws=1)
-
-
-def _sample(points: Points, line: Line | None) -> Sample:
-    if line is None:
-        return Sample(values=points.z, families=points.families, direction=np.zeros((len(points), 2)))
-    direction = np.stack([np.ones_like(points.x), points.x], axis=-1)
-    return Sample(values=points.z - line[0].at(points.x), families=points.families, direction=direction)
-
-
-def _change(after: Sample, before: Sample) -> Sample:
-    return replace(after, values=after.values - before.values, direction=after.direction - before.direction)
-
-
 def _across(claim: Claim, sides: _Sides) -> Estimate | None:
     """Estimate what compares groups, or models along an axis."""
     line: Line | None = None
@@ -190,7 +171,7 @@ def _across(claim: Claim, sides: _Sides) -> Estimate | None:
                     effect=np.nan, n_models=len(models), n_families=0, flag="too few models beside the named"
                 )
         else:
-            line = _line(reference)
+            line = line_of(reference)
     sides.use(models, *(part for part in (against, reference) if part is not None))
     margin = claim.threshold if claim.direction == "zero" else 0.0
     interval = None if line is None else line[1]
@@ -239,7 +220,7 @@ def _amount(claim: Claim, models: Points, margin: float) -> Estimate:
 
 def _changed(claim: Claim, sides: _Sides, points: Points, line: Line | None, *, other: bool = False) -> Sample | None:
     """Return what is measured of models: their places, or the change between two readings."""
-    after = _sample(points, line)
+    after = sample_of(points, line)
     if claim.minus_reading is None:
         return after
     who = claim.against if other and claim.against is not None else claim.models
@@ -250,7 +231,7 @@ def _changed(claim: Claim, sides: _Sides, points: Points, line: Line | None, *, 
     if not len(first):
         sides.reasons.append("no model has both readings")
         return None
-    return _change(_sample(first, line), _sample(second, line))
+    return change(sample_of(first, line), sample_of(second, line))
 
 
 def _paired(claim: Claim, sides: _Sides) -> Estimate | None:
@@ -260,7 +241,7 @@ def _paired(claim: Claim, sides: _Sides) -> Estimate | None:
         reference = sides.read(claim.reference, claim.minus_reading or claim.reading)
         if reference is None:
             return None
-        line = _line(reference)
+        line = line_of(reference)
         sides.use(reference)
     sample = _differences(claim, sides, line)
     if sample is None:
@@ -301,7 +282,7 @@ def _differences(claim: Claim, sides: _Sides, line: Line | None) -> Sample | Non
         sides.reasons.append("no model whose partner has the axes as well")
         return None
     sides.use(first, second)
-    return _change(_sample(first, line), _sample(second, line))
+    return change(sample_of(first, line), sample_of(second, line))
 
 
 def _parents(names: Sequence[str], source: Source) -> dict[str, str]:

@@ -6,7 +6,7 @@ Between a table of results and the estimators. Which of a model's rows count is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -198,8 +198,3 @@ def axes_of(x: str, y: Sequence[str], minus: Sequence[str], transform: Transform
         minus=tuple(map(parse_axis, minus)),
         transform=transform,
     )
-
-
-def without_x(axes: Axes) -> Axes:
-    """Return the axes without x."""
-    return replace(axes, x=None)
