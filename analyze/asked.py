@@ -16,7 +16,7 @@ from manifests.selection import is_glob, matching, no_match, split_patterns
 IN_DISTRIBUTION = "imagenet-val"
 """The in-distribution set of detection unless another is named."""
 
-SCORABLE = frozenset({"logits", "embeddings", "text", "heads", "predictions", "records"})
+SCORABLE = frozenset({"logits", "embeddings", "text", "heads", "predictions", "records", "matches"})
 """A block of a study that asks for none of these has nothing to score."""
 
 Pair = tuple[str, str]

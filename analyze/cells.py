@@ -251,6 +251,7 @@ def _bound(search: _Search, one: Wanted) -> None:
     chosen: list[_HeadChoice] = []
     captioned = _retrieves(search, one, binding)
     answered = _answers(search, one, binding)
+    corresponds = _corresponds(search, one)
     if source.heads:
         chosen, lacking = _choose(search, source, one.prompts)
         for pattern in lacking:
@@ -259,7 +260,7 @@ def _bound(search: _Search, one: Wanted) -> None:
         chosen = [_HeadChoice("", "", binding.classes)]
     elif "predictions" in binding.kinds:
         chosen = [_HeadChoice("", "", binding.classes, predicted=True)]
-    elif captioned or answered or _corresponds(search, one, binding):
+    elif captioned or answered or corresponds:
         pass
     elif _speaks(search, binding) and (one.named or one.prompts):
         search.missing += [_missing_head(search, one, pattern) for pattern in one.prompts or ("",)]
@@ -275,14 +276,16 @@ def _bound(search: _Search, one: Wanted) -> None:
         _judge(search, binding, head)
 
 
-def _corresponds(search: _Search, one: Wanted, binding: Binding) -> bool:
+def _corresponds(search: _Search, one: Wanted) -> bool:
     """Tell whether a model is scored by correspondence on a dataset that lists pairs of images."""
-    if not scheme_of(search.view(binding.dataset).table.columns):
+    pair = (one.model, one.dataset)
+    if not scheme_of(search.view(one.dataset).table.columns):
         return False
-    if (one.model, one.dataset) in search.matched:
+    if pair in search.matched:
         return True
-    if "patches" in binding.kinds:
-        search.dense.append(binding)
+    # Patches of another size than the logits have a space of their own.
+    if any("patches" in request.kinds for request in search.asked[pair]):
+        search.dense.append(bind(search.store, search.asked[pair], search.ask.spaces, ("patches",)))
         return True
     if one.named:
         search.missing.append(_never_matched(one))
@@ -321,10 +324,20 @@ def _answers(search: _Search, one: Wanted, binding: Binding) -> bool:
         search.records.append(found)
         return True
     for state, count in found:
-        run = _again(search, binding, "records")
+        run = _ask_again(search, binding)
         mend = f"`assay-cache repair`, then `{run}`" if state is State.LOST else f"`{run}`"
         search.missing.append(Missing(one.model, one.dataset, "records", "", f"{state.value}{count}", mend))
     return True
+
+
+def _ask_again(search: _Search, binding: Binding) -> str:
+    """Return the command that asks a language model the questions that have no answer."""
+    space = search.store.space(binding.label)
+    if is_ingested(space):
+        return _again(search, binding, "records")
+    model = str(space.provenance.get("weights", "")) or binding.model
+    called = "" if model == binding.model else f" --as {binding.model}"
+    return f"assay-extract run --model {model} --dataset {binding.dataset} --kinds records --questions FILE{called}"
 
 
 def _speaks(search: _Search, binding: Binding) -> bool:

@@ -15,6 +15,7 @@ from cache.console import Options, log, make_app, print_data, print_json, run_ap
 from .commands.attest import attest
 from .commands.claims import claims
 from .commands.figure import figure
+from .commands.prompts import prompts
 from .commands.questions import questions
 from .commands.report import report
 from .commands.selection import (
@@ -42,6 +43,7 @@ app.command(trend)
 app.command(figure)
 app.command(table)
 app.command(claims)
+app.command(prompts)
 app.command(questions)
 app.command(report)
 app.command(attest)

@@ -138,8 +138,9 @@ def dense_cell(reader: Reader, binding: Binding) -> tuple[MatchedCell, DenseMatc
         depths=depths,
         inputs=digest("inputs", {"dataset": view.id, "space": parent.id, "segments": segments}),
     )
+    by_item = {pair.item: pair for pair in listed.pairs}
     truth = None if listed.scheme == "spair" else truth_of(reader, cell)
-    return cell, DenseMatches(cell, images, grids_of(reader, cell), _Patches(reader, parent, places), truth)
+    return cell, DenseMatches(cell, images, grids_of(reader, cell), _Patches(reader, parent, places), by_item, truth)
 
 
 def _patches(reader: Reader, space: Space, wanted: Sequence[str]) -> tuple[dict[str, Place], list[str], State]:
@@ -196,6 +197,7 @@ class DenseMatches:
     images: Sequence[str]
     grids: Mapping[int, PatchGrid]
     patches: _Patches
+    pairs: Mapping[str, ImagePair]
     truth: PairTruth | None
 
     def failures(self) -> dict[str, RowFailure]:
@@ -213,7 +215,7 @@ class DenseMatches:
 
     def row(self, item: str) -> NDArray[np.int32]:
         """Return the matches of a pair as they would be stored."""
-        pair = next(one for one in self.cell.listed.pairs if one.item == item)
+        pair = self.pairs[item]
         return self._keypoints(pair) if self.truth is None else self._points(pair)
 
     def shares(self, row: int, numbers: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -59,8 +59,10 @@ def paired_difference(both: ArrayLike, first: ArrayLike, second: ArrayLike, neit
     Newcombe's first example, 36 + 12 + 2 + 0 of 50: 0.20 from 0.0569 to 0.3404.
 
     >>> found = paired_difference(36, 12, 2, 0)
-    >>> round(float(found.difference), 2), round(float(found.lo), 4), round(float(found.hi), 4), round(float(found.p), 4)
-    (0.2, 0.0569, 0.3404, 0.0129)
+    >>> round(float(found.difference), 2), round(float(found.lo), 4), round(float(found.hi), 4)
+    (0.2, 0.0569, 0.3404)
+    >>> round(float(found.p), 4)
+    0.0129
     """
     counts = [np.asarray(one, np.float64) for one in (both, first, second, neither)]
     if len({one.shape for one in counts}) != 1 or any((one < 0).any() for one in counts):
@@ -77,7 +79,9 @@ def paired_difference(both: ArrayLike, first: ArrayLike, second: ArrayLike, neit
     up = _root((high1 - p1), (p2 - low2), r)
     difference = p1 - p2
     few, discordant = np.minimum(f, g), f + g
-    p = np.where(discordant > 0, np.minimum(1.0, 2 * special.bdtr(few, np.maximum(discordant, 1).astype(np.int64), 0.5)), 1.0)
+    p = np.where(
+        discordant > 0, np.minimum(1.0, 2 * special.bdtr(few, np.maximum(discordant, 1).astype(np.int64), 0.5)), 1.0
+    )
     return PairedDifference(difference, difference - down, difference + up, p)
 
 

@@ -24,6 +24,9 @@ from .trend_table import cloud_of, fit_cloud
 LINE_PLACES = 7
 """Places at which a line with its band is drawn: straight on the axes, its band bends."""
 
+FEWEST = 3
+"""Models of a line at least: through two there is always one."""
+
 CORE = (0.01, 0.99)
 """Quantiles of a group's x between which its line is drawn as fitted; beyond it is extrapolated."""
 
@@ -112,11 +115,11 @@ def make_panels(
     missing: list[Missing] = []
     panels: list[Panel] = []
     for index, spec in enumerate(specs):
-        cloud = _points(rows, spec)
-        if isinstance(cloud, Missing):
-            missing.append(cloud)
-            cloud = None
-        images = 0 if cloud is None else int(cloud["y_n"].max() or 0)  # type: ignore[call-overload]
+        found = _points(rows, spec)
+        cloud = None if isinstance(found, Missing) else found
+        if isinstance(found, Missing):
+            missing.append(found)
+        images = 0 if cloud is None else int(cloud["y_n"].max() or 0)  # type: ignore[arg-type]
         panels.append(
             Panel(
                 title=spec.title,
@@ -212,7 +215,7 @@ def _lines(index: int, spec: Spec, cloud: pl.DataFrame, fitting: Fitting) -> lis
     for group, series in sorted(set(cloud.select("group", "series").rows())):
         distinct, _ = equal_models_once(cloud.filter(pl.col("group") == group, pl.col("series") == series))
         fit = fit_cloud(cloud_of(distinct, x, y, fitting), fitting)
-        if not np.isfinite(fit.line.slope):
+        if not np.isfinite(fit.line.slope) or fit.line.n < FEWEST:
             continue
         low, high = np.quantile(fit.cloud.x, CORE)
         own = _line(index, group, fit, "fit", low, high)

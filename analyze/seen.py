@@ -13,7 +13,7 @@ from cache.store import Store
 from manifests.schema import Dataset
 
 from .cells import Cell
-from .figure_data import RELIABILITY, SHORT, first_predictions, reliability_rows, shown_model
+from .figure_data import RELIABILITY, SHORT, first_predictions, reliability_rows
 from .headline_answers import headline_answers
 from .measure import Measured
 
@@ -26,7 +26,7 @@ class Hits:
     """Which images of one version of a dataset a model answered, and which of them rightly, as bits."""
 
     model: str
-    group: str
+    prompt_set: str
     dataset: str
     version: str
     protocol: str
@@ -80,8 +80,8 @@ class Seen:
             used = answers.ok & answers.counted
             self.hits.append(
                 Hits(
-                    model=shown_model(cell.binding.model, cell.prompt_set),
-                    group=cell.binding.group,
+                    model=cell.binding.model,
+                    prompt_set=cell.prompt_set,
                     dataset=name,
                     version=cell.view.id,
                     protocol=answers.protocol,

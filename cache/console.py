@@ -143,6 +143,7 @@ def run_app(app: App, arguments: Iterable[str] | None = None) -> int:
 
 _EXTRA_OF = {
     **dict.fromkeys(("torch", "torchvision", "timm", "open_clip", "PIL", "safetensors", "huggingface_hub"), "extract"),
+    "transformers": "vlm",
     **dict.fromkeys(("altair", "vl_convert", "scipy", "statsmodels", "jinja2"), "analyze"),
 }
 

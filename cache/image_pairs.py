@@ -1,7 +1,7 @@
 """Pairs of images of a dataset version, named by content: what `match` computes and `analyze` asks for.
 
-The view lists pairs in its column `pairs` (JSON texts at the first image of each). Knows columns and names; no pixel, no
-feature and no metric.
+The view lists pairs in its column `pairs` (JSON texts at the first image of each). Knows columns and names; no pixel,
+no feature and no metric.
 """
 
 from __future__ import annotations

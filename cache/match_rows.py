@@ -1,9 +1,9 @@
 """Matches as stored: int32 rows of fixed width, one a pair of images, and the space that says how they were made.
 
 Points (navi, scannet): `(top, 5)` a pair, the surest first: number of the point in the first image, in the second,
-cosine distance to the nearest and to the second nearest, both in billionths, and whether the match is mutual. Points are
-numbered row by row on the grid of stored depths. Keypoints (spair): `(30, 10)` a pair: for each source keypoint in the
-order of the annotation the five best cells of the target's patch grid, then their distances. Unused rows hold -1.
+cosine distance to the nearest and to the second nearest, both in billionths, and whether the match is mutual. Points
+are numbered row by row on the grid of stored depths. Keypoints (spair): `(30, 10)` a pair: for each source keypoint in
+the order of the annotation the five best cells of the target's patch grid, then their distances. Unused rows hold -1.
 
 Whatever is asked of matches (thresholds, fewer of them, bins) is a function of these rows and of the view.
 """

@@ -181,7 +181,7 @@ def _resized(op: Mapping[str, Any], size: Points) -> Points:
     ratios = target / size
     exact = size * (ratios.max() if op["edge"] == "shortest" else ratios.min())
     # torchvision cuts the longer side down, timm and open_clip round both.
-    return np.floor(exact + 1e-6) if op.get("rounding") == "down" else np.rint(exact)
+    return np.asarray(np.floor(exact + 1e-6) if op.get("rounding") == "down" else np.rint(exact))
 
 
 def _moved(op: str, size: Points, new: Points) -> Points:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from .commits import Commit, RowFailure, SegmentFacts, Unit, read_commit
 from .documents import damaged
 from .errors import IncompleteError
-from .ingested import is_ingested
 from .item_rows import gather, listed_places
 from .key import pack_id
 from .layout import TABLE_KINDS, parse_record
@@ -176,7 +175,7 @@ class Reader:
         return commit
 
     def _remedy(self, kind: str, label: str, state: State) -> str:
-        return remedy(kind, lost=state is State.LOST, ingested=is_ingested(self.store.space(label)))
+        return remedy(kind, self.store.space(label), lost=state is State.LOST)
 
     def blocks(self, kind: str, space: Space, view: View, *, head: str | None = None) -> Iterator[Block]:
         """Yield a view's rows, pack by pack, each row of the view exactly once.

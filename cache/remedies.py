@@ -1,29 +1,70 @@
-"""Which command brings back numbers that cannot be read here."""
+"""Which command brings back numbers that cannot be read here: it depends on where those of a space came from."""
 
 from __future__ import annotations
 
+from typing import Final
 
-def remedy(kind: str, *, lost: bool, ingested: bool) -> str:
+from .ingested import is_ingested
+from .spaces import Space
+
+DERIVED: Final = "derived"
+"""The library of spaces whose numbers were made of cached embeddings, by `convert`."""
+
+
+def is_derived(space: Space) -> bool:
+    """Tell whether the numbers of a space were made of those of another."""
+    return space.identity.get("library") == DERIVED
+
+
+def remedy(kind: str, space: Space, *, lost: bool) -> str:
     """Say which command mends a unit.
 
     Parameters
     ----------
     lost
         Whether its record is here and its data are gone; else nothing of it is here.
-    ingested
-        Whether its numbers came out of a file of the user's.
 
     Examples
     --------
-    >>> remedy("logits", lost=False, ingested=True)
-    '`assay-cache ingest --model M --dataset D --kind logits FILE` again brings them back.'
+    >>> remedy("logits", Space({"library": "ingested"}, {}), lost=False)
+    '`assay-cache ingest --model M --dataset D --kind logits FILE` again brings them.'
+    >>> remedy("logits", Space({"library": "derived", "adapter": "tip-adapter"}, {}), lost=False)
+    '`assay-extract convert tip-adapter --base B --model M --dataset D` and the options of that time make them.'
     """
-    again = f"`assay-cache ingest --model M --dataset D --kind {kind} FILE` again"
+    if is_ingested(space):
+        again, brings = f"`{command(kind, space, 'M', 'D')}` again", " brings them."
+    elif is_derived(space):
+        again, brings = f"`{command(kind, space, 'M', 'D')}` and the options of that time", " make them."
+    elif lost:
+        again, brings = "`assay-extract run` again", ""
+    elif kind in ("text", "heads"):
+        again, brings = "`assay-extract run --model M --kinds text --prompts P`", " encodes them (no image pass)."
+    else:
+        again, brings = "`assay-extract run --model M --dataset D`", " extracts them."
     if lost:
-        how = again if ingested else "`assay-extract run` again"
-        return f"Their record is here but their data are gone: `assay-cache repair`, then {how}."
-    if ingested:
-        return f"{again} brings them back."
-    if kind in ("text", "heads"):
-        return "`assay-extract run --model M --kinds text --prompts P` encodes them (no image pass)."
-    return "`assay-extract run --model M --dataset D` extracts them."
+        return f"Their record is here but their data are gone: `assay-cache repair`, then {again}."
+    return f"{again}{brings}"
+
+
+def command(kind: str, space: Space, model: str, dataset: str, base: str = "B") -> str:
+    """Return the command that brought, and brings again, numbers of a kind in a space.
+
+    Parameters
+    ----------
+    base
+        The model whose embeddings a derived one is made of; requests name it as the fact `derived_from`.
+
+    Examples
+    --------
+    >>> command("logits", Space({"library": "derived", "adapter": "coop"}, {}), "mine", "toys", "clip")
+    'assay-extract convert coop --base clip --model mine --dataset toys'
+    >>> command("logits", Space({"library": "timm"}, {}), "net", "toys")
+    'assay-extract run --model net --dataset toys --kinds logits'
+    """
+    if is_ingested(space):
+        return f"assay-cache ingest --model {model} --dataset {dataset} --kind {kind} FILE"
+    if is_derived(space):
+        adapter = space.identity.get("adapter", "ADAPTER")
+        return f"assay-extract convert {adapter} --base {base} --model {model} --dataset {dataset}"
+    run = f"assay-extract run --model {model} --dataset {dataset}"
+    return run if kind == "embeddings" else f"{run} --kinds {kind}"

@@ -18,7 +18,6 @@ from .layout import Layout, parse_forgotten, parse_request
 from .reading import fields_of, read_document
 from .writing import Stage, create_equal
 
-
 PROGRAMS: Mapping[str, str] = {"ingest": "assay-cache", "score": "assay-analyze"}
 """Which program a verb is of, where it is not the extractor."""
 

@@ -55,9 +55,13 @@ class Stage:
         self.disk = disk
         self.layout = layout
         self.folder = layout.staging / disk.fresh_name()
-        disk.make_folder(self.folder)
+
+    def open(self) -> Stage:
+        """Make the folder and return the stage."""
+        self.disk.make_folder(self.folder)
         # Says since when this stage lives: `gc` keeps data that are younger, whoever placed them.
-        disk.touch(self.folder / BORN)
+        self.disk.touch(self.folder / BORN)
+        return self
 
     def write(self, data: bytes) -> Path:
         """Write, sync and read back one file."""
@@ -99,6 +103,8 @@ def stage(disk: Disk, layout: Layout) -> Iterator[Stage]:
     """Open a stage and remove it at the end, whatever happens."""
     staged = Stage(disk, layout)
     try:
+        # Inside: making a folder durable may take a while, and an interrupt meanwhile leaves nothing behind either.
+        staged.open()
         yield staged
     finally:
         staged.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cache.bindings import bindings
+from cache.bindings import Binding, asked_pairs, bindings
 from cache.reader import Reader, State
 from cache.store import Store
 
@@ -21,6 +21,8 @@ def status_rows(
         view = store.version(binding.dataset)
         for kind in (kind for kind in binding.kinds if kind not in ("text", "heads")):
             packs = reader.needed_packs(reader.followed(kind, space, view))
+            if kind == "records":
+                packs = _asked_packs(store, binding)
             states = [reader.state(reader.unit(kind, space, pack)) for pack in packs]
             commits = [reader.commit(reader.unit(kind, space, pack)) for pack in packs]
             rows.append(
@@ -36,3 +38,10 @@ def status_rows(
                 }
             )
     return rows
+
+
+def _asked_packs(store: Store, binding: Binding) -> tuple[str, ...]:
+    """Return the packs of questions that a language model was asked."""
+    requests = asked_pairs(store)[binding.model, binding.dataset]
+    asked = (request for request in requests if request.space == binding.space)
+    return tuple(dict.fromkeys(pack for request in asked for pack in request.packs_of("records")))

@@ -27,6 +27,7 @@ def study_blocks(
     only_datasets: Sequence[str] = (),
     only_kinds: Sequence[str] = (),
     only_prompts: Sequence[str] = (),
+    made: Sequence[str] = EXTRACTED,
 ) -> list[Block]:
     """Return the blocks of a study within limits; what a block leaves empty, a limit fills.
 
@@ -36,6 +37,8 @@ def study_blocks(
         Ids that globs can mean.
     only_models, only_datasets, only_kinds, only_prompts
         Ids and globs; none is no limit.
+    made
+        Kinds that the command makes; blocks that ask for none of them are left out.
 
     Raises
     ------

@@ -10,6 +10,14 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
-from . import metric_dots, reliability, shape_bias, step_lines, strips, trend_panels
+from . import cell_table, metric_dots, reliability, shape_bias, step_lines, strips, trend_panels
 
-FIGURES: Final[tuple[ModuleType, ...]] = (metric_dots, reliability, shape_bias, step_lines, strips, trend_panels)
+FIGURES: Final[tuple[ModuleType, ...]] = (
+    cell_table,
+    metric_dots,
+    reliability,
+    shape_bias,
+    step_lines,
+    strips,
+    trend_panels,
+)

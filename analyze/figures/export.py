@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,13 +17,24 @@ import vl_convert
 
 from analyze.report.figure import figure_of
 from analyze.report.page import Report, Section, render, vega_lite_version
+from analyze.report.tables import HtmlTable
 from manifests.errors import UsageError
 
 from .rows import check_rows
-from .theme import Medium
+from .theme import Medium, stacked_legends
 
 ChartForMedium = Callable[[Medium], alt.TopLevelMixin]
 """A figure bound to its table: ``lambda medium: reliability.chart(table, medium)``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What a page of one figure says besides it: title, caption, and what is missing and how to get it."""
+
+    title: str
+    caption: str = ""
+    missing: tuple[str, ...] = ()
+
 
 FORMATS: Final = ("html", "svg", "png", "pdf")
 PNG_SCALE: Final = 300 / 72
@@ -37,6 +49,8 @@ def export(
     formats: Sequence[str] = FORMATS,
     *,
     label: str | None = None,
+    words: Words | None = None,
+    html: HtmlTable | None = None,
 ) -> tuple[Path, ...]:
     """Write a figure and the table behind it.
 
@@ -57,6 +71,10 @@ def export(
         Any of ``html svg png pdf``.
     label
         The figure in words, for the page; the figure's ``describe``.
+    words
+        Title, caption and what is missing, for the page.
+    html
+        Of a table: what the page shows instead of a drawing.
 
     Returns
     -------
@@ -75,9 +93,9 @@ def export(
     check_rows(table, name)
     made: dict[str, bytes] = {}
     if "html" in formats:
-        made["html"] = _page(chart_for_medium, table, name, label or name).encode("utf-8")
+        made["html"] = _page(chart_for_medium, table, label or name, words or Words(title=name), html).encode("utf-8")
     if set(formats) - {"html"}:
-        made |= _paper(chart_for_medium("paper").to_dict(), formats)
+        made |= _paper(stacked_legends(chart_for_medium("paper").to_dict()), formats)
     # Everything is drawn before the first file is written: a figure that fails leaves no half of itself.
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.{one}" for one in dict.fromkeys(formats)]
@@ -89,10 +107,20 @@ def export(
     return (*paths, *data)
 
 
-def _page(chart_for_medium: ChartForMedium, table: pl.DataFrame, name: str, label: str) -> str:
-    figure = figure_of(chart_for_medium("screen"), label, chart_for_medium("narrow"))
-    section = Section(id="figure", title="Figure", finding=label, figure=figure)
-    return render(Report(title=name, facts=(("Rows", f"{table.height:,}"),), missing=(), sections=(section,)))
+def _page(
+    chart_for_medium: ChartForMedium, table: pl.DataFrame, label: str, words: Words, html: HtmlTable | None
+) -> str:
+    figure = figure_of(chart_for_medium("screen"), label, chart_for_medium("narrow")) if html is None else None
+    section = Section(
+        id="figure" if html is None else "table",
+        title="Figure" if html is None else "Table",
+        finding=label if html is None else words.title,
+        figure=figure,
+        table=html,
+        caption=words.caption,
+    )
+    facts = (("Rows", f"{table.height:,}"),)
+    return render(Report(title=words.title, facts=facts, missing=words.missing, sections=(section,)))
 
 
 def _paper(spec: dict[str, Any], formats: Sequence[str]) -> dict[str, bytes]:

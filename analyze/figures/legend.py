@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 
@@ -34,7 +35,8 @@ def series_legend(values: Sequence[str], medium: Medium, symbol: str = "") -> al
     """How models were read, or which line is which: in every medium, since the page's own legend knows groups only."""
     grey = SURFACES.second.light
     size = measures(medium)
-    words: dict[str, object] = {"title": None, "orient": "bottom", "direction": "horizontal", "symbolOpacity": 1}
+    words: dict[str, Any] = {"title": None, "orient": "bottom", "direction": "horizontal", "symbolOpacity": 1}
     words |= {"values": list(values), "labelFontSize": size.tick, "symbolStrokeColor": grey}
-    words |= {"symbolType": symbol} if symbol else {"symbolFillColor": grey}
+    # Dashes need length to be told apart.
+    words |= {"symbolType": symbol, "symbolSize": 40 * size.tick} if symbol else {"symbolFillColor": grey}
     return alt.Legend(**words)

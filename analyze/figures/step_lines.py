@@ -146,11 +146,7 @@ def _panel(index: int, panel: StepPanel, steps: pl.DataFrame, look: _Drawing) ->
     )
     # The band has the same axis in words: with one of its own it would stretch the panel's down to 0.
     span = domain(ends or [0.0, 1.0], panel.y_scale)
-    y = (
-        alt.Y("y:Q")
-        .scale(domain=span, nice=False)
-        .axis(alt.Axis(title=words, tickCount=5, labelExpr=label))
-    )
+    y = alt.Y("y:Q").scale(domain=span, nice=False).axis(alt.Axis(title=words, tickCount=5, labelExpr=label))
     shades = alt.Scale(domain=look.groups, range=[GROUPS[group].shade.light for group in look.groups])
     dashes = alt.Scale(domain=look.encoders, range=[list(DASHES[ENCODERS.index(kind)]) for kind in look.encoders])
     symbols = alt.Scale(domain=look.encoders, range=[SYMBOLS[ENCODERS.index(kind)] for kind in look.encoders])
@@ -164,7 +160,13 @@ def _panel(index: int, panel: StepPanel, steps: pl.DataFrame, look: _Drawing) ->
     layers = [
         middles.transform_filter("isValid(datum.lo)")
         .mark_area(opacity=0.18, clip=True)
-        .encode(x=x, y=alt.Y("lo:Q").scale(domain=span, nice=False), y2="hi:Q", fill=alt.Fill("group:N", scale=shades, legend=None), detail="line:N"),
+        .encode(
+            x=x,
+            y=alt.Y("lo:Q").scale(domain=span, nice=False),
+            y2="hi:Q",
+            fill=alt.Fill("group:N", scale=shades, legend=None),
+            detail="line:N",
+        ),
         models.mark_line(strokeWidth=size.thin, clip=True).encode(
             x=x,
             y=y,

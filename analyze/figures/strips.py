@@ -110,9 +110,7 @@ def describe(table: pl.DataFrame, panels: Sequence[Strip]) -> str:
         rows = marks.filter(pl.col("panel") == at, pl.col("mark") != "model")
         words = ", ".join(f"{row} {text}" for row, text in rows.select("row", "text").iter_rows())
         said.append(f"{panel.title}: {words}.")
-    return (
-        f"Strip plot of {panels[0].x_title}, a dot a model, a row a group; {len(panels)} panels. {' '.join(said)}"
-    )
+    return f"Strip plot of {panels[0].x_title}, a dot a model, a row a group; {len(panels)} panels. {' '.join(said)}"
 
 
 def _marks(table: pl.DataFrame, panels: Sequence[Strip]) -> pl.DataFrame:
@@ -168,11 +166,7 @@ def _panel(index: int, panel: Strip, marks: pl.DataFrame, look: _Drawing) -> alt
         axis=alt.Axis(title=None, labels=not look.above, ticks=False, domain=False, grid=True, labelLimit=400),
     )
     span = domain(ends or [0.0, 1.0], panel.x_scale)
-    x = (
-        alt.X("value:Q")
-        .scale(domain=span, nice=False)
-        .axis(alt.Axis(title=words, tickCount=5, labelExpr=label))
-    )
+    x = alt.X("value:Q").scale(domain=span, nice=False).axis(alt.Axis(title=words, tickCount=5, labelExpr=label))
     shades = alt.Scale(domain=look.groups, range=[GROUPS[group].shade.light for group in look.groups])
     colour = alt.Color("group:N", scale=shades, legend=group_legend(look.groups, look.medium))
     plain = alt.Color("group:N", scale=shades, legend=None)
@@ -186,7 +180,9 @@ def _panel(index: int, panel: Strip, marks: pl.DataFrame, look: _Drawing) -> alt
         models.mark_point(filled=True, clip=True).encode(
             x=x,
             color=colour,
-            size=alt.Size("size:Q", scale=alt.Scale(type="sqrt", domain=[1, 2000], range=area, clamp=True), legend=None),
+            size=alt.Size(
+                "size:Q", scale=alt.Scale(type="sqrt", domain=[1, 2000], range=area, clamp=True), legend=None
+            ),
             opacity=dimmed.then(alt.value(0.5)).otherwise(alt.value(0.06)),
             tooltip=_tooltip(panel),
         ),
@@ -203,8 +199,11 @@ def _panel(index: int, panel: Strip, marks: pl.DataFrame, look: _Drawing) -> alt
     ]
     if look.above:
         names = shown.transform_filter("datum.mark != 'model'")
-        text = names.mark_text(align="left", dy=-9 if paper else -15, fontSize=size.tick, color=SURFACES.second.light)
-        layers.append(text.encode(x=alt.value(0), text="row:N"))
+        style: dict[str, Any] = {"align": "left", "dy": -9 if paper else -15, "fontSize": size.tick}
+        place: dict[str, Any] = {"x": alt.value(0), "text": "row:N"}
+        # A halo: the dashed line passes below the names.
+        halo = names.mark_text(stroke=SURFACES.background.light, strokeWidth=3, strokeJoin="round", **style)
+        layers += [halo.encode(**place), names.mark_text(color=SURFACES.second.light, **style).encode(**place)]
     return alt.LayerChart(
         layer=layers,
         transform=[alt.FilterTransform(alt.FieldEqualPredicate(field="panel", equal=index))],

@@ -170,6 +170,21 @@ def paper_config() -> dict[str, Any]:
     return config
 
 
+def stacked_legends(spec: dict[str, Any]) -> dict[str, Any]:
+    """Put the legends of a printed chart below each other: side by side, two would be wider than the figure.
+
+    The one setting that Vega-Lite knows and Altair's schema does not, hence on the spec.
+
+    Examples
+    --------
+    >>> stacked_legends({"config": {"legend": {"columns": 4}}})["config"]["legend"]["layout"]["bottom"]["direction"]
+    'vertical'
+    """
+    config = spec.get("config", {})
+    legend = config.get("legend", {}) | {"layout": {"bottom": {"direction": "vertical", "anchor": "start"}}}
+    return spec | {"config": config | {"legend": legend}}
+
+
 def config(medium: Medium) -> dict[str, Any]:
     """Vega-Lite config of a medium; a new dictionary each time."""
     return paper_config() if medium == "paper" else screen_config()

@@ -12,8 +12,8 @@ from typing import Any, Final
 import altair as alt
 import polars as pl
 
-from .layout import columns
 from .labels import Word, place_words
+from .layout import columns
 from .legend import group_legend, plain_legend, series_legend
 from .rows import check_rows, check_table, inline, refuse_null
 from .scales import LEAST_GAP, PROBIT_LABEL, RATE_LABEL, Scale, domain, probit_ticks
@@ -66,6 +66,8 @@ SERIES_SHAPES: Final = ("circle", "square", "triangle-up", "diamond", "cross", "
 SERIES_DASHES: Final = ([1, 0], [5, 3], [1.5, 2], [7, 2, 1.5, 2])
 NOT_MEASURED: Final = "not measured"
 MANY_ROWS: Final = 5
+FLUSH: Final = 5
+"""Labels this near to the end of an axis stay inside: one that stuck out would push up the title of its panel alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,8 +308,10 @@ def _panel(index: int, panel: Panel, marks: pl.DataFrame, look: _Drawing) -> alt
     x_domain, y_domain = look.ends(panel, marks)
     x_named, y_named = look.titled(index)
     gap = 13 if look.medium == "paper" else LEAST_GAP
-    x_axis = _axis(panel.x_title if x_named else "", panel.x_scale, probit_ticks(*x_domain, look.width, gap))
-    y_axis = _axis(panel.y_title if y_named else "", panel.y_scale, probit_ticks(*y_domain, height, gap))
+    x_axis = _axis(
+        panel.x_title if x_named else "", panel.x_scale, probit_ticks(x_domain[0], x_domain[1], look.width, gap)
+    )
+    y_axis = _axis(panel.y_title if y_named else "", panel.y_scale, probit_ticks(y_domain[0], y_domain[1], height, gap))
     x = alt.X(f"{at['zx']}:Q").scale(domain=x_domain, nice=False).axis(x_axis)
     y = alt.Y(f"{at['zy']}:Q").scale(domain=y_domain, nice=False).axis(y_axis)
     shades = alt.Scale(domain=look.groups, range=[GROUPS[group].shade.light for group in look.groups])
@@ -322,7 +326,9 @@ def _panel(index: int, panel: Panel, marks: pl.DataFrame, look: _Drawing) -> alt
         layers.append(_ideal(x_domain, y_domain, size))
     if panel.joined:
         joined = points.mark_line(strokeWidth=size.thin, opacity=0.5, clip=True)
-        layers.append(joined.encode(x=x, y=y, detail="model:N", stroke=alt.Stroke("group:N", scale=shades, legend=None)))
+        layers.append(
+            joined.encode(x=x, y=y, detail="model:N", stroke=alt.Stroke("group:N", scale=shades, legend=None))
+        )
     layers.append(
         lines.transform_filter(f"isValid(datum.{at['band_lo']}) && datum.part == 'fit'")
         .mark_area(opacity=0.18, clip=True)
@@ -398,7 +404,9 @@ def _lines(lines: alt.Chart, place: _Place, look: _Drawing) -> list[alt.Chart]:
     beyond: alt.Chart = (
         lines.transform_filter("datum.part != 'fit'")
         .mark_line(strokeWidth=place.size.line, strokeDash=list(place.size.dash), opacity=0.7, clip=True)
-        .encode(x=place.x, y=place.y, stroke=stroke, detail=["part:N", *(["series:N"] if look.dashes else [])], order=order)
+        .encode(
+            x=place.x, y=place.y, stroke=stroke, detail=["part:N", *(["series:N"] if look.dashes else [])], order=order
+        )
     )
     return [fit, beyond]
 
@@ -498,10 +506,10 @@ def _ideal(x_domain: list[float], y_domain: list[float], size: Measures) -> alt.
 def _axis(title: str, scale: Scale, ticks: list[float]) -> alt.Axis:
     words = (title if scale == "number" else f"{title}, %") if title else None
     if scale == "probit":
-        return alt.Axis(title=words, values=ticks, labelExpr=PROBIT_LABEL)
+        return alt.Axis(title=words, values=ticks, labelExpr=PROBIT_LABEL, labelFlush=FLUSH)
     if scale == "rate":
-        return alt.Axis(title=words, tickCount=5, labelExpr=RATE_LABEL)
-    return alt.Axis(title=words, tickCount=5)
+        return alt.Axis(title=words, tickCount=5, labelExpr=RATE_LABEL, labelFlush=FLUSH)
+    return alt.Axis(title=words, tickCount=5, labelFlush=FLUSH)
 
 
 def _tooltip(at: Mapping[str, str], look: _Drawing) -> list[alt.Tooltip]:

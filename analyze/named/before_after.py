@@ -18,9 +18,8 @@ from .recipes.trend_figure import MAIN
 ID: Final = "before-after"
 TITLE: Final = "Before and after temperature scaling"
 CAPTION: Final = (
-    "Expected calibration error in 15 bins. Thin lines are models, each over the test sets that it has; the thick "
-    "line is the median of a group on ImageNet's second half, the band its quartiles. The temperature was fitted on "
-    "ImageNet's first half."
+    "Expected calibration error in 15 bins. Thin lines are models; the thick line is the median of a group on "
+    "ImageNet's second half, the band its quartiles. The temperature was fitted on ImageNet's first half."
 )
 DATASET: Final = "imagenet-val"
 METRIC: Final = "ece_15"

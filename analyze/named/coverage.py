@@ -26,7 +26,9 @@ def draw(material: Material) -> Drawn:
     asked = pl.concat([material.expected, here.select(material.expected.columns)]).unique()
     if not asked.height:
         return Drawn(table=asked, label="Nothing is here and nothing was asked for.")
-    grouped = [frame.with_columns(pl.col("group").map_elements(known_group, return_dtype=pl.String)) for frame in (here, asked)]
+    grouped = [
+        frame.with_columns(pl.col("group").map_elements(known_group, return_dtype=pl.String)) for frame in (here, asked)
+    ]
     keys = ["dataset", "group"]
     counts = (
         grouped[1]
@@ -43,7 +45,9 @@ def draw(material: Material) -> Drawn:
     body = tuple(
         (Cell(dataset), *(_cell(*cells.get((dataset, group), (0, 0))) for group in groups)) for dataset in datasets
     )
-    html = HtmlTable("Models with numbers, of those asked for", ("test set", *(GROUPS[one].label for one in groups)), body)
+    html = HtmlTable(
+        "Models with numbers, of those asked for", ("test set", *(GROUPS[one].label for one in groups)), body
+    )
     missing = tuple(
         (f"{dataset}, {GROUPS[group].label}", f"{asked_for - found} of {asked_for} models; {remedy('', dataset)}")
         for (dataset, group), (found, asked_for) in cells.items()
@@ -57,4 +61,4 @@ def draw(material: Material) -> Drawn:
 def _cell(here: int, asked: int) -> Cell:
     if not here:
         return Cell(f"{MISSING} of {asked}" if asked else MISSING, numeric=True, missing=True)
-    return Cell(f"{here}" if here == asked else f"{here} of {asked}", numeric=True)
+    return Cell(f"{here}" if here == asked else f"{here} of {asked}", numeric=True, share=here / asked)

@@ -24,7 +24,7 @@ TITLE: Final = "Deviations from the standard line"
 CAPTION: Final = (
     "Each dot is a model: its accuracy minus what the line of standard models says for its ImageNet accuracy, in "
     "points. Diamond and bar: the mean of each group over families of encoders, with its 95 % interval; none under "
-    "five families. The dashed line is that of standard models."
+    "five families, whose number then stands beside it. The dashed line is that of standard models."
 )
 DATASETS: Final = {
     "imagenet-v2-matched-frequency": "ImageNet-V2",
@@ -60,7 +60,9 @@ def draw(material: Material) -> Drawn:
         **{name: pl.col(name).cast(pl.Float64) for name in ("value", "lo", "hi")},
     )
     table = table.select(strips.COLUMNS)
-    panels = tuple(Strip(title=title, x_title="deviation, points", x_scale="number", zero=True) for title in DATASETS.values())
+    panels = tuple(
+        Strip(title=title, x_title="deviation, points", x_scale="number", zero=True) for title in DATASETS.values()
+    )
     return Drawn(
         table=table,
         label=strips.describe(table, panels),
@@ -98,8 +100,9 @@ def _row(panel: int, group: str, trend: Trend | None) -> list[dict[str, Any]]:
     text = f"{100 * value:+.1f}"
     if ends["lo"] is not None and ends["hi"] is not None:
         text += f" [{ends['lo']:+.1f}, {ends['hi']:+.1f}]"
-    elif said["deviation_flag"]:
-        text += f" ({said['deviation_flag']})"
+    else:
+        count = said["n_families"]
+        text += f" ({count} {'family' if count == 1 else 'families'})"
     return [*dots, shared | ends | {"mark": "middle", "value": _points(value), "text": text}]
 
 

@@ -11,8 +11,8 @@ from .recipes.remedies import study_of
 ID: Final = "holistic/fig-7"
 TITLE: Final = "Correspondence"
 CAPTION: Final = (
-    "Recall of matches by the change of view between two images. Thin lines are models, thick ones the median of three "
-    "or more of a group with one kind of encoder, the band its quartiles; dash and symbol say the encoder."
+    "Recall of matches by the change of view between two images. Thin lines are models, thick ones the median of "
+    "three or more of a group with one kind of encoder, the band its quartiles; dash and symbol say the encoder."
 )
 
 

@@ -11,9 +11,9 @@ from .recipes.remedies import study_of
 ID: Final = "holistic/fig-8"
 TITLE: Final = "3D corruptions"
 CAPTION: Final = (
-    "CLIPs trained on LAION, a row a corruption, a column a severity; probit axes, one Huber line each for convolutional "
-    "and attending encoders. tan Δ is the tangent of the angle between the two lines on accuracies as they are; the data "
-    "beside hold the slopes, their difference and the tangent on both scales."
+    "CLIPs trained on LAION, a row a corruption, a column a severity; probit axes, one Huber line each for "
+    "convolutional and attending encoders. tan Δ is the tangent of the angle between the two lines on accuracies as"
+    " they are; the data beside hold the slopes, their difference and the tangent on both scales."
 )
 
 

@@ -13,8 +13,8 @@ from .recipes.remedies import study_of
 ID: Final = "holistic/table-1"
 TITLE: Final = "Shape bias after fine-tuning"
 CAPTION: Final = (
-    "Share of decisions for the shape, of those for shape or texture, in per cent; zero-shot models of WIT, and the "
-    "same fine-tuned on ImageNet by four algorithms."
+    "Share of decisions for the shape, of those for shape or texture, in per cent; zero-shot models of WIT, and the"
+    " same fine-tuned on ImageNet by four algorithms."
 )
 BACKBONES: Final = ("B/32", "B/16")
 MEASURES: Final = (

@@ -18,10 +18,10 @@ from .recipes.retrieval import DATASETS, DIRECTIONS
 ID: Final = "holistic/table-4"
 TITLE: Final = "Curated training data"
 CAPTION: Final = (
-    "In per cent. Classification: mean over seven test sets; detection: mean over NINCO (mean of classes), iNaturalist, "
-    "Textures, Places and SUN; ECE: mean over the seven sets, before and after one temperature; retrieval: mean "
-    "recall@5 over two datasets and both ways; 3D: mean over six corruptions at severity 5. A mean stands only where "
-    "all of its parts were measured; ▲ marks the best of a backbone."
+    "In per cent. Classification: mean over seven test sets; detection: mean over NINCO (mean of classes), "
+    "iNaturalist, Textures, Places and SUN; ECE: mean over the seven sets, before and after one temperature; "
+    "retrieval: mean recall@5 over two datasets and both ways; 3D: mean over six corruptions at severity 5. A mean "
+    "stands only where all of its parts were measured; ▲ marks the best of a backbone."
 )
 DETECTED: Final = (CLASS_MEAN, "inaturalist:all", "textures:all", "places:all", "sun:all")
 MEASURES: Final = (
@@ -31,9 +31,7 @@ MEASURES: Final = (
     Measure(title="ECE raw", axes=tuple(f"{name}:all:ece_15/raw" for name in SEVEN), higher=False),
     Measure(title="ECE scaled", axes=tuple(f"{name}:all:ece_15/ts" for name in SEVEN), higher=False),
     *(Measure(title=name, axes=(f"imagenet-x:{name}",), higher=True) for name in ("larger", "shape", "color")),
-    Measure(
-        title="recall@5", axes=tuple(f"{name}:all:{way}" for name in DATASETS for way in DIRECTIONS), higher=True
-    ),
+    Measure(title="recall@5", axes=tuple(f"{name}:all:{way}" for name in DATASETS for way in DIRECTIONS), higher=True),
     Measure(title="3D", axes=tuple(f"imagenet-3dcc:{name}/5" for name in CORRUPTIONS), higher=True),
 )
 ROWS: Final = (
@@ -57,5 +55,7 @@ def draw(material: Material) -> Drawn:
     detection = detection_rows(material)
     calibration = calibration_rows(material, tuple(SEVEN)).filter(pl.col("metric") != "accuracy_top1")
     lookup = Lookup.of(pl.concat([detection, calibration.select(detection.columns)]))
-    entries = [Entry(words=(backbone, data, filtered), model=model, among=backbone) for backbone, data, filtered, model in ROWS]
+    entries = [
+        Entry(words=(backbone, data, filtered), model=model, among=backbone) for backbone, data, filtered, model in ROWS
+    ]
     return grid(lookup, ("backbone", "training data", "filtered"), entries, MEASURES, TITLE, study_of(ID))

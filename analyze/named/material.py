@@ -109,7 +109,9 @@ def material_of(
     for fact, kind in NUMBERS.items():
         facts = {name: getattr(models[name], fact) if name in models else None for name in names}
         told = pl.col("model").replace_strict(facts, return_dtype=kind, default=None)
-        own = [pl.col(name).cast(kind) for name in (fact, fact.replace("parameters", "params")) if name in known.columns]
+        own = [
+            pl.col(name).cast(kind) for name in (fact, fact.replace("parameters", "params")) if name in known.columns
+        ]
         known = known.with_columns(pl.coalesce(*own, told).alias(fact))
     encoder = pl.col("encoder_family").map_elements(encoder_kind, return_dtype=pl.String, skip_nulls=False)
     factors = catalogue.factors.get("imagenet-x")

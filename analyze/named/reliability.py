@@ -11,8 +11,8 @@ from .material import Drawn, Material
 ID: Final = "reliability"
 TITLE: Final = "Reliability diagrams"
 CAPTION: Final = (
-    "Accuracy against confidence, both in per cent; bars below the dashed line are overconfidence. Circle area is the "
-    "number of images; under ten it is hollow. Of more than sixty diagrams the worst calibrated are drawn."
+    "Accuracy against confidence, both in per cent; bars below the dashed line are overconfidence. Circle area is "
+    "the number of images; under ten it is hollow. Of more than sixty diagrams the worst calibrated are drawn."
 )
 MOST_PANELS: Final = 60
 

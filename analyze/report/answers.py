@@ -38,7 +38,9 @@ class Answer:
     numbers
         Effect, interval and counts in words; they are the text of the bar.
     reason
-        Why the verdict is this one, and what would be needed.
+        Why the verdict is this one.
+    missing
+        What would be needed for more, and how to get it.
     bar
         None where there is no interval.
     """
@@ -47,8 +49,9 @@ class Answer:
     verdict: str
     sentence: str
     where: str
-    numbers: str
+    numbers: tuple[str, ...]
     reason: str
+    missing: str = ""
     bar: Bar | None = None
 
     def __post_init__(self) -> None:
@@ -73,12 +76,19 @@ def bar(effect: float, lo: float, hi: float, reach: float) -> Bar:
     return Bar(zero=50.0, lo=place(lo), width=round(place(hi) - place(lo), 2), effect=place(effect))
 
 
+def answered(answers: Sequence[Answer]) -> tuple[list[Answer], list[Answer]]:
+    """Return those with an answer, those with an interval first, and those that have no data."""
+    known = [answer for answer in answers if answer.verdict != VERDICTS[-1]]
+    known.sort(key=lambda answer: (answer.bar is None, answer.verdict == "undecided"))
+    return known, [answer for answer in answers if answer.verdict == VERDICTS[-1]]
+
+
 def counted(answers: Sequence[Answer]) -> list[tuple[str, int]]:
     """Count the verdicts, those that occur.
 
     Examples
     --------
-    >>> one = Answer(id="a", verdict="undecided", sentence="S", where="W", numbers="", reason="R")
+    >>> one = Answer(id="a", verdict="undecided", sentence="S", where="W", numbers=(), reason="R")
     >>> counted([one, one])
     [('undecided', 2)]
     """

@@ -112,7 +112,8 @@ def _packed(values: Sequence[Any]) -> Any:
 
 
 def _take_apart(chart: alt.TopLevelMixin) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    spec: dict[str, Any] = chart.to_dict()
+    # Not validated again: every part was when it was made, and a big figure takes seconds.
+    spec: dict[str, Any] = chart.to_dict(validate=False)
     data = spec.get("data", {})
     if data.get("name") != TABLE or "values" not in data:
         raise ValueError(f"expected a chart with inline rows named {TABLE!r}; got data {sorted(data)}")

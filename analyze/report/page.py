@@ -23,7 +23,7 @@ from markupsafe import Markup, escape
 
 from analyze.figures.theme import GROUPS, colours_as_css, css_variables, known_group, screen_config
 
-from .answers import Answer, counted
+from .answers import Answer, answered, counted
 from .figure import Figure
 from .tables import HtmlTable
 
@@ -146,6 +146,7 @@ def render(report: Report) -> str:
     environment.filters["code"] = _code
     environment.filters["legend"] = _legend
     environment.filters["counted"] = counted
+    environment.filters["answered"] = answered
     environment.filters["slug"] = _slug
     template = environment.get_template("page.html.j2")
     filtered = [at for at, section in enumerate(report.sections) if section.figure and section.figure.filtered]
@@ -156,7 +157,8 @@ def render(report: Report) -> str:
         theme_script=Markup(scripts[0]),
         scripts=[Markup(script) for script in scripts[1:]],
         style=Markup(_style()),
-        config=colours_as_css(screen_config()),
+        # The page writes its own legends. Said once for all layers, or Vega warns that they disagree.
+        config=colours_as_css(screen_config() | {"legend": {"disable": True}}),
         filters=_filters(report.models),
         first_filtered=filtered[0] if filtered else None,
     )

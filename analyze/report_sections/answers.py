@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from analyze.report.answers import VERDICTS, Answer, bar, counted
+from analyze.report.answers import Answer, bar, counted
 from analyze.report.page import Section
 
 from .gathered import Gathered, command
@@ -19,11 +19,8 @@ def answers(gathered: Gathered) -> list[Section]:
     if not rows.height:
         return []
     reach = _reach(rows)
-    order = {verdict: at for at, verdict in enumerate(VERDICTS)}
-    # Those that cannot be answered come last; the others stay in the papers' order.
     found = [_answer(row, reach) for row in rows.iter_rows(named=True)]
-    found.sort(key=lambda answer: answer.verdict == VERDICTS[-1])
-    told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counted(found), key=lambda one: order[one[0]]))
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counted(found))
     study = ("--study", gathered.study.id) if gathered.study is not None else ()
     return [
         Section(
@@ -33,8 +30,9 @@ def answers(gathered: Gathered) -> list[Section]:
             answers=tuple(found),
             method="Supported: the 95 % interval lies on the stated side of no effect, and the effect reaches the "
             "smallest one of interest; for findings of no effect: the interval lies within the margin. Contradicted: "
-            "the interval lies on the other side. Undecided: all else. Intervals count families of models, not models; "
-            "no adjustment for many findings enters a verdict, Holm's p stands beside it. Bars of one unit share an axis.",
+            "the interval lies on the other side, or ends short of the smallest effect of interest. Undecided: the rest. "
+            "Intervals count families of models, not models; no adjustment for many findings enters a verdict, Holm's "
+            "p stands beside it. Bars of one unit share an axis.",
             command=command(("claims",), study, ("--out", "claims.csv")),
         )
     ]
@@ -50,14 +48,14 @@ def _reach(rows: pl.DataFrame) -> Mapping[str, float]:
 def _answer(row: Mapping[str, Any], reach: Mapping[str, float]) -> Answer:
     ends = row["effect"], row["lo"], row["hi"]
     whole = all(end is not None for end in ends) and row["unit"] in reach
-    lacking = f" Missing: {row['missing']}" if row["missing"] else ""
     return Answer(
         id=row["claim"],
         verdict=row["answer"],
         sentence=row["sentence"],
         where=f"({row['paper']}, {row['section']})",
         numbers=_numbers(row),
-        reason=f"{_sentence(row['reason'])}{lacking}",
+        reason=_sentence(row["reason"]),
+        missing=row["missing"] or "",
         bar=bar(*ends, reach[row["unit"]]) if whole else None,
     )
 
@@ -66,16 +64,16 @@ def _sentence(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}." if words and words[-1] not in ".!?" else words
 
 
-def _numbers(row: Mapping[str, Any]) -> str:
+def _numbers(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Write effect, interval and counts.
 
     Examples
     --------
     >>> facts = {"unit": "probit", "n_models": 9, "n_families": 4}
     >>> _numbers({"effect": 0.25, "lo": 0.1, "hi": 0.4, "p_holm": 0.02, **facts})
-    '+0.250 [+0.100, +0.400] probit; 9 models in 4 families; p 0.020 after Holm'
+    ('+0.250 [+0.100, +0.400] probit', '9 models in 4 families', 'p 0.020 after Holm')
     >>> _numbers({"effect": None, "lo": None, "hi": None, "p_holm": None, **facts})
-    '9 models in 4 families'
+    ('9 models in 4 families',)
     """
     said = []
     if row["effect"] is not None:
@@ -85,7 +83,7 @@ def _numbers(row: Mapping[str, Any]) -> str:
         said.append(f"{row['n_models']} models in {row['n_families']} families")
     if row["p_holm"] is not None:
         said.append("p < 0.001 after Holm" if row["p_holm"] < 0.001 else f"p {row['p_holm']:.3f} after Holm")
-    return "; ".join(said)
+    return tuple(said)
 
 
 def _signed(value: float) -> str:

@@ -9,7 +9,7 @@ import polars as pl
 from analyze.named.material import Drawn
 from analyze.report.figure import figure_of
 from analyze.report.page import Section
-from analyze.report.tables import Cell, Column, HtmlTable, html_table
+from analyze.report.tables import Cell, Column, HtmlTable, Kind, html_table
 
 from .gathered import Gathered, command
 
@@ -57,7 +57,7 @@ def named_figures(gathered: Gathered) -> list[Section]:
 
 
 def _title(module: ModuleType) -> str:
-    paper, _, which = str(module.ID).partition("/")
+    _, _, which = str(module.ID).partition("/")
     return f"{module.TITLE} ({which.replace('fig-', 'Fig. ').replace('table-', 'Table ')})" if which else module.TITLE
 
 
@@ -65,14 +65,17 @@ def _section(module: ModuleType, drawn: Drawn, gathered: Gathered) -> Section:
     name = str(module.ID)
     figure = None
     if drawn.chart is not None:
-        figure = figure_of(drawn.chart("screen"), drawn.label, drawn.chart("narrow"))
+        wide = drawn.chart("screen")
+        # Most are the same drawing at any width; those that are not say below which width they change.
+        changes = "narrow" in (getattr(wide, "usermeta", None) or {}).get("panel", {})
+        figure = figure_of(wide, drawn.label, drawn.chart("narrow") if changes else None)
     missing = [f"{what}: {why}" for what, why in drawn.missing[:MOST_MISSING]]
     if len(drawn.missing) > MOST_MISSING:
         missing.append(f"and {len(drawn.missing) - MOST_MISSING} more")
     return Section(
         id=section_id(name),
         title=_title(module),
-        finding="" if figure is not None else drawn.label,
+        finding="",
         figure=figure,
         table=drawn.html or data_table(drawn.table, module.TITLE),
         caption=module.CAPTION,
@@ -93,5 +96,5 @@ def data_table(table: pl.DataFrame, caption: str) -> HtmlTable | None:
     return html_table(rows.select(shown).head(MOST_ROWS), columns, f"{caption}: data{cut}")
 
 
-def _kind(kind: pl.DataType) -> str:
+def _kind(kind: pl.DataType) -> Kind:
     return "number" if kind.is_float() else "count" if kind.is_integer() else "text"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 
 from analyze.cells import Missing
+from analyze.named.recipes.remedies import remedy
 from analyze.report.tables import Cell, HtmlTable
 from manifests.canonical import digest
 
@@ -59,14 +59,14 @@ def _by_dataset(missing: Sequence[Missing], gathered: Gathered) -> list[str]:
     for cell in missing:
         states.setdefault(cell.dataset, Counter())[cell.state] += 1
         models.setdefault(cell.dataset, set()).add(cell.model)
-    study = ["--study", gathered.study.id] if gathered.study is not None else []
+    study = gathered.study.id if gathered.study is not None else ""
     lines = []
     for dataset in sorted(states):
         told = ", ".join(f"{count} {state}" for state, count in sorted(states[dataset].items()))
-        again = shlex.join(["assay-extract", "run", *study, "--dataset", dataset])
         many = len(models[dataset])
         lines.append(
-            f"{dataset or 'any dataset'}: {many} model{'s' if many > 1 else ''} without numbers ({told}). `{again}`"
+            f"{dataset or 'any dataset'}: {many} model{'s' if many > 1 else ''} without numbers ({told}). "
+            f"{remedy(study, dataset)}"
         )
     return lines
 

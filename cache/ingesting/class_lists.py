@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from cache.class_file import class_list, read_classes_file
 from cache.store import Store
 from cache.texts import ClassList, read_classes
 from cache.views import View
@@ -16,11 +17,6 @@ from manifests.schema import LabelSpace
 from .rows import Rows
 
 _NUMBERED = re.compile(r"(?P<stem>.*?)(?P<number>\d+)")
-
-
-def class_list(space: LabelSpace) -> ClassList:
-    """Return the class list of a label space of the manifests."""
-    return ClassList(tuple(space.keys), tuple(space.names))
 
 
 def named_classes(catalogue: Catalogue, file: Path | None, label_space: str) -> ClassList | None:
@@ -34,25 +30,11 @@ def named_classes(catalogue: Catalogue, file: Path | None, label_space: str) -> 
     if file is not None and label_space:
         raise UsageError("--classes and --label-space both say what the classes are; give one.")
     if file is not None:
-        return _read(file)
+        return read_classes_file(file)
     if label_space and label_space not in catalogue.labels:
         known = ", ".join(sorted(catalogue.labels))
         raise UsageError(f"--label-space {label_space!r} is unknown; the manifests have {known}.")
     return class_list(catalogue.labels[label_space]) if label_space else None
-
-
-def _read(path: Path) -> ClassList:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--classes {path} cannot be read as UTF-8 text ({error}).") from error
-    pairs = [(line.split("\t", 1)[0].strip(), line.split("\t", 1)[-1].strip()) for line in lines]
-    keys = [key for key, _ in pairs]
-    if not keys or not all(keys) or len(set(keys)) != len(keys):
-        raise UsageError(
-            f"--classes {path}: expected one class a line (`key` or `key<TAB>name`), none empty, none twice."
-        )
-    return ClassList(tuple(keys), tuple(name for _, name in pairs))
 
 
 def evident_classes(

@@ -22,6 +22,7 @@ from cache.texts import write_text
 from cache.views import View
 from manifests.catalogue import Catalogue
 from manifests.errors import UsageError
+from manifests.schema import FACTS
 
 from .answers import ingest_answers
 from .asked import OF_FORM, Given, IngestRequest, check_options, models_of
@@ -31,12 +32,6 @@ from .sources import Source, read_sources
 from .units import units_of
 
 log = logging.getLogger("assay")
-
-# Facts that describe a model in tables.
-_FACTS = (
-    *("group", "training_source", "dataset", "dataset_size", "samples_seen", "encoder_family", "loss", "curation"),
-    *("fine_tuning", "resolution", "parameters_m", "duplicate_of"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +110,7 @@ def _facts(catalogue: Catalogue, ask: IngestRequest) -> dict[str, Any]:
     known = catalogue.models.get(ask.model)
     if known is None:
         return {"group": ask.group or "other"}
-    said = ((name, getattr(known, name)) for name in _FACTS)
+    said = ((name, getattr(known, name)) for name in FACTS)
     return {name: value for name, value in said if value not in (None, "")}
 
 

@@ -57,12 +57,13 @@ def run_records(
     packs = packs_of(read_questions(questions), view)
     folder = folder_of(models[0], offline=built.offline)
     # A folder's path says nothing on another machine.
-    name = built.name or (f"hf:{folder.name}" if Path(models[0].removeprefix("hf:")).is_dir() else models[0])
+    said = f"hf:{folder.name}" if Path(models[0].removeprefix("hf:")).is_dir() else models[0]
+    name = built.name or said
     known = catalogue.models.get(name)
     facts = {"group": "vlm"} if known is None else {fact: getattr(known, fact) for fact in FACTS}
     facts = {fact: value for fact, value in facts.items() if value not in (None, "")}
     model = LanguageModel(folder, dtype=built.dtype, memo=Memo(store))
-    done = ask(store, model, name, facts, view, packs, choose_device(device), name)
+    done = ask(store, model, name, facts, view, packs, choose_device(device), said)
     for failure in done.failures[:200]:
         log.warning("question %s: %s (%s)", failure.item[:16], failure.status, failure.detail)
     if options.json:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from cache.commits import Outcome, RowFailure, Unit, write_commit
@@ -178,6 +179,7 @@ class _Worker:
             source=source,
             device=self.settings.device,
             top=work.top,
+            turned=turned(work.view.table, image_sizes(self.reader.pack(pack) for pack in work.view.packs)),
         )
         try:
             for pack in work.missing:
@@ -236,6 +238,25 @@ class _Worker:
         if outcome is Outcome.DIFFERENT:
             log.warning("%s of %s, pack %s: another run committed other numbers; they stay",
                         kind, space.label, pack[:16])  # fmt: skip
+
+
+def turned(table: pl.DataFrame, sizes: Mapping[str, tuple[int, int]]) -> dict[int, str]:
+    """Return rows of a view whose image lies on its side of what its camera says, and how it is to be mended.
+
+    EXIF orientation is ignored everywhere here, so that an image which relies on it has its pixels elsewhere than the
+    depth map. A half turn leaves no trace in the size and is not seen.
+    """
+    if "image_size" not in table.columns:
+        return {}
+    found = {}
+    for row, (image, said) in enumerate(table.select("image_id", "image_size").iter_rows()):
+        width, height = sizes.get(image, (0, 0))
+        if said and min(width, height) and (width > height) != (said[1] > said[0]) and width != height:
+            found[row] = (
+                f"{width} x {height} pixels, its camera is for {said[1]} x {said[0]}; EXIF orientation is ignored, so "
+                "turn the pixels of the file (exiftran, jpegtran) and index again"
+            )
+    return found
 
 
 def _steps(progress: Callable[[int], None]) -> Callable[[int], None]:

@@ -6,7 +6,7 @@ Knows pairs, features and points; knows nothing of records, requests or spaces.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -34,6 +34,8 @@ class Matcher:
         Image id of every row of the view.
     grids
         Patch grid of every row of the view that takes part.
+    turned
+        Rows of the view whose pixels do not lie as their camera and depth map say, and what was expected.
     """
 
     scheme: Scheme
@@ -43,6 +45,7 @@ class Matcher:
     source: PatchSource
     device: str
     top: int
+    turned: Mapping[int, str] = field(default_factory=dict)
 
     def blank(self, rows: int) -> NDArray[np.int32]:
         """Return rows without any match."""
@@ -78,6 +81,9 @@ class Matcher:
             features.append(torch.from_numpy(held).to(self.device))
         if self.scheme == "spair":
             return self._keypoints(pair, features[0], features[1])
+        for at in (pair.first, pair.second):
+            if (said := self.turned.get(at)) is not None:
+                return "wrong_size", said
         sides = []
         for at, one in zip((pair.first, pair.second), features, strict=True):
             depth = self.depths(at)

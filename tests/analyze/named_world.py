@@ -76,7 +76,7 @@ def clean(model: Model) -> float:
 
 def results() -> pl.DataFrame:
     rows = [row for name in MODELS for row in _model(CATALOGUE.models[name])]
-    blank = {name: "" for name in KEY}
+    blank = dict.fromkeys(KEY, "")
     filled = [{**blank, "slice": "all", "calibration": "raw", "n_failed": 0, "inputs": "x", **row} for row in rows]
     table = pl.DataFrame([{**row, "n_total": row["n"]} for row in filled], schema=SCHEMA).sort(KEY)
     assert not table.select(KEY).is_duplicated().any()
@@ -86,7 +86,9 @@ def results() -> pl.DataFrame:
 def _model(model: Model) -> Iterator[dict[str, Any]]:
     if model.group == "vlm":
         for split in ("background", "material", "texture"):
-            yield _rate(model, "imagenet-d", "accuracy_paper_order", 1.0, 500, slice=split, variant="list:resnet50.tv_in1k")
+            yield _rate(
+                model, "imagenet-d", "accuracy_paper_order", 1.0, 500, slice=split, variant="list:resnet50.tv_in1k"
+            )
         return
     for prompts in PROMPTS if model.group == "zero-shot-clip" else ("",):
         yield from _classified(model, prompts)

@@ -150,3 +150,12 @@ def test_questions_of_the_journal_show_the_right_option_first(made: Made, tmp_pa
 def test_refusals(made: Made, words: tuple[str, ...], code: int) -> None:
     assert made.cli("questions", *words) == code
     assert not Path("q.jsonl").exists()
+
+
+def test_option_lists_on_the_command_line(made: Made, tmp_path: Path) -> None:
+    out = tmp_path / "rows.csv"
+    words = ("score", "--model", CLIP, "--option-lists", RESNET, "--out", str(out))
+    assert made.cli(*words) == 0
+    found = pl.read_csv(out).filter(pl.col("metric") == "accuracy_4way")
+    assert set(found["variant"]) == {f"list:{RESNET}"}
+    assert made.cli("score", "--model", CLIP, "--option-lists", SIGLIP, "--out", str(out)) == 3

@@ -51,6 +51,14 @@ class Page(HTMLParser):
         elif not (self.open and self.open[-1] == "style"):
             self.words.append(data)
 
+    def data(self, name: str) -> dict[str, list[Any]]:
+        """The table of a figure, of columns that repeat themselves unpacked."""
+        packed = self.json(f"{name}-data")
+        return {
+            column: values if isinstance(values, list) else [values["words"][at] for at in values["at"]]
+            for column, values in packed.items()
+        }
+
     def json(self, name: str) -> Any:
         found = [text for attrs, text in self.scripts if attrs.get("id") == name]
         assert len(found) == 1, f"{len(found)} scripts called {name}"
@@ -132,14 +140,14 @@ def test_a_model_called_script_stays_text(reliability_bins: pl.DataFrame, result
     assert words.count(SCRIPT) >= 5
     assert QUOTES in words
     assert page.open == ["html", "body"][: len(page.open)]
-    assert set(page.json("reliability-data")["model"]) >= {SCRIPT, QUOTES}
+    assert set(page.data("reliability")["model"]) >= {SCRIPT, QUOTES}
     titles = [panel["title"]["text"][0] for panel in page.json("reliability-spec")["concat"]]
     assert SCRIPT in titles
 
 
 def test_data_are_embedded_once_and_specs_hold_none(reliability_bins: pl.DataFrame, result_rows: pl.DataFrame) -> None:
     page = Page(render(sample(reliability_bins, result_rows)))
-    data = page.json("accuracy-data")
+    data = page.data("accuracy")
     assert {len(values) for values in data.values()} == {6}
     for name in ("accuracy-spec", "accuracy-narrow", "reliability-spec"):
         spec = page.json(name)

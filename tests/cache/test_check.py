@@ -149,7 +149,7 @@ def test_litter_is_named_and_harmless(path: Path) -> None:
     for name in litter:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(b"?")
-    Stage(Store(path).disk, Store(path).layout).write(b"half")
+    Stage(Store(path).disk, Store(path).layout).open().write(b"half")
     found = check(Store(path))
     assert _sorts(found) == {"litter"}
     assert exit_code(found) == 0
@@ -293,7 +293,7 @@ def test_a_sound_store_has_no_litter(store: Store) -> None:
 def test_old_litter_goes_and_young_litter_stays(path: Path) -> None:
     before = answer(path)
     store = Store(path)
-    dead = Stage(store.disk, store.layout)
+    dead = Stage(store.disk, store.layout).open()
     dead.write(b"half a record")
     orphan = _orphan(path)
     stray = _one(path, "data/logits/*/*/zarr.json").with_name("zarr.json.x7Qa")
@@ -326,7 +326,7 @@ def test_what_stands_elsewhere_is_never_removed(path: Path) -> None:
 
 def test_data_younger_than_a_live_stage_stay(path: Path) -> None:
     store = Store(path)
-    stage = Stage(store.disk, store.layout)
+    stage = Stage(store.disk, store.layout).open()
     _age(stage.folder, 500)
     stage.write(b"still at it")
     old, young = _orphan(path, "old"), _orphan(path, "young")

@@ -1,4 +1,4 @@
-"""Places of cells: by hand, and there and back again. tests/extract/test_match_geometry.py holds them to real pixels."""
+"""Places of cells: by hand, and there and back. tests/extract/test_match_geometry.py holds them to real pixels."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ FILES = {"zarr.json": b"{}", "c/0/0": b"\x01\x02"}
 
 @pytest.fixture
 def staged(tmp_path: Path) -> Stage:
-    return Stage(Disk(), Layout(tmp_path))
+    return Stage(Disk(), Layout(tmp_path)).open()
 
 
 def test_a_stage_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -34,6 +34,22 @@ def _interrupted(layout: Layout) -> None:
         staged.write(b"half")
         staged.write_folder(FILES)
         raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("call", ["make_folder", "touch"])
+def test_an_interrupt_while_a_stage_is_opened_leaves_nothing_behind(call: str, tmp_path: Path) -> None:
+    class Interrupted(Disk):
+        """Does what it is asked, and is interrupted before it returns."""
+
+    def interrupted(disk: Disk, path: Path) -> None:
+        getattr(Disk, call)(disk, path)
+        raise KeyboardInterrupt
+
+    setattr(Interrupted, call, interrupted)
+    layout = Layout(tmp_path)
+    with pytest.raises(KeyboardInterrupt), stage(Interrupted(), layout):
+        pytest.fail("an interrupted stage was opened")
+    assert list(layout.staging.iterdir()) == []
 
 
 def test_creation_is_exclusive_and_leaves_no_second_name(staged: Stage, tmp_path: Path) -> None:

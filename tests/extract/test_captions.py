@@ -185,3 +185,18 @@ def test_the_count_of_what_was_cut_stands_beside_the_numbers(made: Path) -> None
     commit = reader.commit(reader.unit("text", space, pack))
     assert commit is not None
     assert commit.stats[TRUNCATED] == 1
+
+
+def test_prompts_are_for_classes_and_captions_have_none(store: Path) -> None:
+    done = ok(extract(store, "run", *TINY, "--dataset", "flickr30k", "--prompts", "single"))
+    assert "flickr30k has no classes to put into prompts, so it gets its captions and no heads" in done.err
+    refused = extract(store, "run", *TINY, "--dataset", "flickr30k", "--kinds", "heads")
+    assert refused.code == 2
+    assert "--classes FILE" in refused.err
+
+
+def test_a_plan_counts_captions_and_other_kinds_leave_them_alone(made: Path) -> None:
+    plan = ok(extract(made / "empty", "plan", *TINY, "--dataset", "flickr30k", "--kinds", "text", "--json")).json
+    assert (plan["works"][0]["units"], plan["works"][0]["bytes"]) == (0, 36 * 24 * 2)
+    other = ok(extract(made / "empty", "plan", *TINY, "--dataset", "flickr30k", "--kinds", "patches", "--json")).json
+    assert (other["works"][0]["units"], other["works"][0]["kinds"]) == (2, ["patches"])

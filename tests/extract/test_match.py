@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from cache.image_pairs import pairs_of
 from cache.match_rows import point_matches
@@ -249,7 +252,10 @@ def test_stored_patches_of_a_scene_are_matched_on_the_laptop(rooms: Path, tmp_pa
     store = tmp_path / "store"
     assert extract(store, "run", "--model", "timm:test_resnet", "--weights", "random:0", "--dataset", "scannet",
                    "--kinds", "patches", "--geometry", "480x640", *FAST).code == 0  # fmt: skip
-    table = scored(store, "--model", "timm:test_resnet")
+    # Logits of the model's own size lie in another space beside them.
+    assert extract(store, "run", "--model", "timm:test_resnet", "--weights", "random:0", "--dataset", "scannet",
+                   "--kinds", "logits", *FAST).code == 0  # fmt: skip
+    table = scored(store, "--model", "timm:test_resnet", "--dataset", "scannet")
     assert set(table["variant"]) == {
         f"patch-grid{more}" for more in ("", "/macro", "/quarter-res", "/quarter-res/macro")
     }
@@ -315,6 +321,58 @@ def test_what_match_refuses(small: Path, parts: Path) -> None:
     named = analyze(parts, "score", "--model", "tf_efficientnet_lite1.pypi", "--dataset", "spair-71k")
     assert named.code == 3
     assert "assay-extract match --model tf_efficientnet_lite1.pypi --dataset spair-71k" in named.err
+
+
+def test_an_image_that_relies_on_exif_is_a_failed_pair(shared: Path, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.txt"
+    root = navi(tmp_path / "navi", photographs(shared, 1)[0], 45.0, pairs).root
+    notes = root / "thing/wild_set/annotations.json"
+    notes.write_text(notes.read_text().replace("[240, 240]", "[320, 240]"))
+    for name in ("000", "001"):
+        with Image.open(root / f"thing/wild_set/images/{name}.jpg") as image:
+            lying = image.resize((320, 240) if name == "001" else (240, 320))
+        lying.save(root / f"thing/wild_set/images/{name}.jpg", "PNG")
+    store = tmp_path / "store"
+    assert extract(store, "index", "navi", "--root", root, "--annotations", pairs).code == 0
+    model = ("--model", "timm:test_resnet", "--weights", "random:0", "--geometry", "160x160")
+    done = extract(store, "match", *model, "--dataset", "navi", *FAST, "--json")
+    assert done.code == 5
+    (failure,) = done.json["failures"]
+    assert failure["status"] == "wrong_size"
+    assert "320 x 240 pixels, its camera is for 240 x 320" in failure["detail"]
+
+
+def test_the_order_of_a_folder_does_not_change_the_pairs(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "navi_v1"
+    for name in ("b_thing", "a_thing"):
+        files = navi(tmp_path / name, photographs(shared, 1)[0], 45.0, tmp_path / "pairs.txt").root
+        shutil.copytree(files / "thing", root / name)
+        shutil.copytree(files / "thing/wild_set", root / name / "multiview_00")
+    assert extract(tmp_path / "first", "index", "navi", "--root", root).code == 0
+    scandir = os.scandir
+
+    @contextlib.contextmanager
+    def backwards(path: Any) -> Iterator[Any]:
+        with scandir(path) as found:
+            yield iter(sorted(found, key=lambda entry: entry.name, reverse=True))
+
+    monkeypatch.setattr(os, "scandir", backwards)
+    assert extract(tmp_path / "second", "index", "navi", "--root", root).code == 0
+    lists = [
+        [pair.item for pair in pairs_of(Store(tmp_path / name).version("navi")).pairs] for name in ("first", "second")
+    ]
+    assert lists[0] == lists[1]
+    assert len(lists[0]) == 1
+
+
+def test_a_study_names_what_to_match(parts: Path, tmp_path: Path) -> None:
+    shutil.copytree(parts, tmp_path / "store")
+    done = extract(tmp_path / "store", "match", "--study", "holistic", "--dataset", "navi", *FAST, "--offline")
+    assert done.code == 3
+    assert "not indexed yet: navi" in done.err
+    assert extract(tmp_path / "store", "match", "--study", "closer-look", *FAST).code == 2
 
 
 def test_check_finds_nothing_wrong(rooms: Path, parts: Path) -> None:

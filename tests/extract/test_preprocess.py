@@ -174,5 +174,5 @@ def test_a_datasets_own_step() -> None:
     assert torch.equal(trimmed(image), plain(image.crop((2, 2, 398, 298))))
     ready = with_pixel_step(plain, {"op": "ready-made"})
     assert [op["op"] for op in describe(ready)] == ["ignore-exif", "convert", "scale", "normalize"]
-    with pytest.raises(UsageError, match="expected trim-border or ready-made"):
+    with pytest.raises(UsageError, match="expected trim-border, ready-made or augment"):
         with_pixel_step(plain, {"op": "flip"})

@@ -97,9 +97,14 @@ def test_asked_killed_asked_again_and_analysed(made: Path, store: Path, tmp_path
     before = len(list(commits.rglob("*.json")))
     assert 0 < before < 4, "the run was over before it was killed"
     ok(cache(store, "check"))
-    assert analyze(store, "score", "--model", "hf:tiny-llava").code == 3
+    missing = analyze(store, "score", "--model", "hf:tiny-llava")
+    assert missing.code == 3
+    mend = "assay-extract run --model hf:tiny-llava --dataset imagenet-d --kinds records --questions FILE"
+    assert mend in missing.err
     rest = ok(extract(store, *words(made), "--json"))
     assert rest.json["units"] == 4 - before
+    (row,) = [row for row in ok(extract(store, "status", "--json")).json if row["kind"] == "records"]
+    assert (row["packs"], row["here"], row["failed_images"]) == (4, 4, 0)
     # Greedy answers are those of a run that nobody disturbed.
     assert records(store) == records(whole)
 

@@ -91,7 +91,8 @@ def values(table: str, **where: str) -> dict[tuple[str, ...], float]:
     """Return (model, dataset, prompt set, detector, metric) -> value of those rows that match."""
     rows = csv.DictReader(io.StringIO(table))
     keys = ("model", "dataset", "prompt_set", "detector", "metric")
-    kept = [row for row in rows if all(row[key] == value for key, value in where.items())]
+    plain = {"calibration": "raw", "slice": "all", "variant": "", **where}
+    kept = [row for row in rows if all(row[key] == value for key, value in plain.items())]
     return {tuple(row[key] for key in keys): float(row["value"]) for row in kept}
 
 
@@ -398,3 +399,16 @@ def test_a_whole_store_checks_out(made: Path) -> None:
     from tests.extract.command_line import cache
 
     assert cache(made / "store", "check", "--read-data").code == 0
+
+
+def test_fewer_prompts_are_resampled_without_torch_and_without_images(store: Path) -> None:
+    done = ok(torchless(store, "prompts", "--model", "open_clip:tiny-vit", "--dataset", "insects", "--counts", "1,3,80",
+                        "--draws", "4", "--seed", "2"))  # fmt: skip
+    rows = [row for row in csv.DictReader(io.StringIO(done.out)) if row["metric"] == "accuracy_top1"]
+    rows = [row for row in rows if (row["slice"], row["calibration"]) == ("all", "raw")]
+    assert [(row["prompts"], row["draws"]) for row in rows] == [("1", "4"), ("3", "4"), ("80", "1")]
+    whole = values(ok(torchless(store, "score", "--prompts", "openai-80")).out, metric="accuracy_top1")
+    assert float(rows[2]["mean"]) == whole["open_clip:tiny-vit", "insects", "openai-80", "", "accuracy_top1"]
+    assert torchless(store, "prompts", "--counts", "81").code == 2
+    assert torchless(store, "prompts", "--counts", "one").code == 2
+    assert torchless(store, "prompts", "--from", "nobody").code == 2

@@ -13,9 +13,9 @@ from analyze.panels import Spec
 from .trend_figure import MAIN, trend_figure
 
 CAPTION_OF_CALIBRATION: Final = (
-    "Each point is a model: expected calibration error (per cent, 15 bins) or negative log-likelihood (nats) up, top-1 on "
-    "the same test set across, less is better. raw: as the logits stand; scaled: after one temperature that was fitted "
-    "on half of ImageNet's validation set, whose other half is drawn. No line is fitted."
+    "Each point is a model: expected calibration error (per cent, 15 bins) or negative log-likelihood (nats) up, "
+    "top-1 on the same test set across, less is better. raw: as the logits stand; scaled: after one temperature "
+    "that was fitted on half of ImageNet's validation set, whose other half is drawn. No line is fitted."
 )
 FOUR: Final = {
     "imagenet-val": "ImageNet",
@@ -41,9 +41,7 @@ def calibration_figure(material: Material, study: str, datasets: dict[str, str])
     return trend_figure(material, calibration_rows(material, tuple(datasets)), specs, study, row=4)
 
 
-def calibration_spec(
-    dataset: str, title: str, metric: str, reading: str, groups: tuple[str, ...] = MAIN
-) -> Spec:
+def calibration_spec(dataset: str, title: str, metric: str, reading: str, groups: tuple[str, ...] = MAIN) -> Spec:
     """One reading of one metric against accuracy on the same set; no line is fitted, none is expected."""
     return Spec(
         title=f"{title}: {METRICS[metric]}, {READINGS[reading]}",

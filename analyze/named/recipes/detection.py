@@ -9,17 +9,17 @@ import polars as pl
 from analyze.named.material import Drawn, Material
 from analyze.panels import Spec
 
-from .trend_figure import MAIN, by_source, in_fits, trend_figure
+from .trend_figure import MAIN, SOURCES, by_source, in_fits, trend_figure
 
 CAPTION_OF_DETECTION: Final = (
-    "Each point is a model: detection of images out of distribution (up; AUROC, more is better, and false positives at "
-    "95 % true positives, less is better) against ImageNet top-1 (across), per cent on probit axes. Huber lines with "
-    "95 % bands, for zero-shot CLIP one for each training source, named at its end. Zero-shot models are told by maximum "
-    "concept matching, all others by their largest softmax probability."
+    "Each point is a model: detection of images out of distribution (up; AUROC, more is better, and false positives"
+    " at 95 % true positives, less is better) against ImageNet top-1 (across), per cent on probit axes. Huber lines"
+    " with 95 % bands, for zero-shot CLIP one for each training source, told by its dash. Zero-shot models are told"
+    " by maximum concept matching, all others by their largest softmax probability."
 )
 CAPTION_OF_NINCO: Final = (
-    "NINCO: detection as the mean over its classes, against ImageNet top-1, per cent on probit axes. Huber lines with "
-    "95 % bands, for zero-shot CLIP one for each training source, named at its end."
+    "NINCO: detection as the mean over its classes, against ImageNet top-1, per cent on probit axes. Huber lines "
+    "with 95 % bands, for zero-shot CLIP one for each training source, named at its end."
 )
 SETS: Final = {
     "inaturalist": "iNaturalist",
@@ -72,4 +72,6 @@ def detection_spec(axis: str, title: str, metric: str = "auroc", groups: tuple[s
 
 def _figure(material: Material, study: str, rows: pl.DataFrame, specs: list[Spec], row: int) -> Drawn:
     # Training sources of zero-shot models have their own lines: that is what the figure is about.
-    return trend_figure(material, rows, specs, study, fitted=by_source(in_fits(rows, material)), row=row)
+    return trend_figure(
+        material, rows, specs, study, fitted=by_source(in_fits(rows, material)), row=row, series=SOURCES
+    )

@@ -11,10 +11,10 @@ from analyze.panels import Spec
 from .trend_figure import MAIN, trend_figure
 
 CAPTION_OF_FACTORS: Final = (
-    "Each point is a model: top-1 accuracy on the images of one factor (up) against top-1 on all of ImageNet-X (across), "
-    "per cent on probit axes, the same in every panel. The dashed line is y = x; the others are Huber lines of the "
-    "groups with 95 % bands. Factors come from the most to the fewest images. Part of the relation is arithmetic, since "
-    "a factor's images are among all images."
+    "Each point is a model: top-1 accuracy on the images of one factor (up) against top-1 on all of ImageNet-X "
+    "(across), per cent on probit axes, the same in every panel. The dashed line is y = x; the others are Huber "
+    "lines of the groups with 95 % bands. Factors come from the most to the fewest images. Part of the relation is "
+    "arithmetic, since a factor's images are among all images."
 )
 TEN: Final = (
     *("pose", "background", "pattern", "color", "smaller"),

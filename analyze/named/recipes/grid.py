@@ -56,15 +56,12 @@ def grid(
     body = tuple(
         (
             *(Cell(word) for word in entry.words),
-            *(
-                number_cell(values[at, one.title], one.unit, best=(at, one.title) in best)
-                for one in measures
-            ),
+            *(number_cell(values[at, one.title], one.unit, best=(at, one.title) in best) for one in measures),
         )
         for at, entry in enumerate(entries)
     )
     numbers = [
-        {name: word for name, word in zip(head, entry.words, strict=True)}
+        dict(zip(head, entry.words, strict=True))
         | {"model": entry.model}
         | {one.title: values[at, one.title] for one in measures}
         for at, entry in enumerate(entries)

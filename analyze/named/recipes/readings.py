@@ -16,12 +16,12 @@ from .factors import factor_spec
 from .trend_figure import trend_figure
 
 CAPTION_OF_PROMPTS: Final = (
-    "Five zero-shot models of WIT, the points of each joined; the shape is the prompt set. The line is the Huber fit of "
-    "all zero-shot models of WIT with the usual 80 prompts. Calibration (right) has no line: less is better."
+    "Five zero-shot models of WIT, the points of each joined; the shape is the prompt set. The line is the Huber "
+    "fit of all zero-shot models of WIT with the usual 80 prompts. Calibration (right) has no line: less is better."
 )
 CAPTION_OF_TUNING: Final = (
-    "Four backbones trained on WIT, zero-shot and fine-tuned on ImageNet; the shape is the algorithm. Lines: Huber fits "
-    "of zero-shot models of WIT and of LAION. Calibration has no line: less is better."
+    "Four backbones trained on WIT, zero-shot and fine-tuned on ImageNet; the shape is the algorithm. Lines: Huber "
+    "fits of zero-shot models of WIT and of LAION. Calibration has no line: less is better."
 )
 PROMPT_SETS: Final = ("openai-80", "openai-30", "mcm-5", "single", "cupl-base", "cupl-full")
 PROMPTED: Final = {

@@ -11,8 +11,8 @@ from .lookup import HIGHER, Lookup, number_cell, numbers_frame
 from .remedies import remedy
 
 CAPTION_OF_RESOLUTION: Final = (
-    "CLIPs fine-tuned on ImageNet at two input sizes, in per cent; ▲ marks the higher number of a pair. Stylized images "
-    "are of the user's own making, so that column compares within a pair only."
+    "CLIPs fine-tuned on ImageNet at two input sizes, in per cent; ▲ marks the higher number of a pair. Stylized "
+    "images are of the user's own making, so that column compares within a pair only."
 )
 PAIRS: Final = (
     *(

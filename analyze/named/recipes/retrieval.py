@@ -10,11 +10,11 @@ import polars as pl
 from analyze.named.material import Drawn, Material
 from analyze.panels import Spec
 
-from .trend_figure import by_source, in_fits, trend_figure
+from .trend_figure import SOURCES, by_source, in_fits, trend_figure
 
 CAPTION_OF_RETRIEVAL: Final = (
-    "Zero-shot models: retrieval among five candidates against ImageNet top-1, per cent on probit axes. A Huber line with "
-    "95 % band for each training source, named at its end."
+    "Zero-shot models: retrieval among five candidates against ImageNet top-1, per cent on probit axes. A Huber "
+    "line with 95 % band for each training source, named at its end."
 )
 DATASETS: Final = {"flickr30k": "Flickr30k", "mscoco": "MSCOCO"}
 DIRECTIONS: Final = {"image_recall_at_5": "text to image", "text_recall_at_5": "image to text"}
@@ -44,7 +44,7 @@ def retrieval_figure(material: Material, study: str, datasets: Sequence[str], *,
         for dataset in datasets
         for metric, direction in DIRECTIONS.items()
     ]
-    return trend_figure(material, rows, specs, study, fitted=by_source(in_fits(rows, material)), row=2)
+    return trend_figure(material, rows, specs, study, fitted=by_source(in_fits(rows, material)), row=2, series=SOURCES)
 
 
 def one_minus(rows: pl.DataFrame) -> pl.DataFrame:

@@ -17,9 +17,9 @@ from .remedies import remedy
 from .trend_figure import MAIN
 
 CAPTION_OF_SHAPE: Final = (
-    "Share of decisions for the shape, of those for shape or texture, on cue-conflict images. Large points are large "
-    "models (many models: a dot each, the diamond the median of its row), ticks are the sixteen shapes (few models: a "
-    "row each, the bar the 95 % interval)."
+    "Share of decisions for the shape, of those for shape or texture, on cue-conflict images. Large points are "
+    "large models (many models: a dot each, the diamond the median of its row), ticks are the sixteen shapes (few "
+    "models: a row each, the bar the 95 % interval)."
 )
 DATASET: Final = "cue-conflict"
 METRIC: Final = "shape_bias"

@@ -18,6 +18,9 @@ from .remedies import remedy
 MAIN = ("zero-shot-clip", "clip-ft", "more-data", "standard", "contrastive", "other")
 """Groups of the main figures: masked autoencoders have their own, language models a table."""
 
+SOURCES = ("LAION", "WIT", "DataComp", "WebLI")
+"""Training sources of zero-shot models in the order of dashes; others follow."""
+
 DRAWS = 199
 """Draws of the bootstrap behind a drawn band; lines that are quoted come from `assay-analyze trend` with more."""
 
@@ -55,9 +58,7 @@ def in_fits(rows: pl.DataFrame, material: Material) -> pl.DataFrame:
     return rows.filter(~pl.col("model").is_in(sorted(material.beside)))
 
 
-def drawn_panels(
-    made: Panels, study: str, *, shared: bool = False, row: int = 0, series: Sequence[str] = ()
-) -> Drawn:
+def drawn_panels(made: Panels, study: str, *, shared: bool = False, row: int = 0, series: Sequence[str] = ()) -> Drawn:
     """Return a drawing of panels; without any model, nothing but what is missing."""
     missing = tuple((one.title, f"{one.why}; {remedy(study, one.dataset)}") for one in made.missing)
     if not made.table.height:
@@ -76,7 +77,6 @@ def drawn_panels(
 
 def by_source(rows: pl.DataFrame) -> pl.DataFrame:
     """Give zero-shot models their training source as series, so that each source has a line of its own."""
+    # Several sources of the manifests share a symbol, and with it a line.
     source = pl.col("training_source").map_elements(known_source, return_dtype=pl.String, skip_nulls=False)
-    return rows.with_columns(
-        series=pl.when(pl.col("group") == "zero-shot-clip").then(source).otherwise(pl.lit(""))
-    )
+    return rows.with_columns(series=pl.when(pl.col("group") == "zero-shot-clip").then(source).otherwise(pl.lit("")))
