@@ -274,6 +274,8 @@ class _Drawing:
     def ends(self, panel: Panel, marks: pl.DataFrame) -> tuple[list[float], list[float]]:
         """From where to where the axes of a panel go."""
         seen = marks if self.every is None else self.every
+        # Lines are drawn on beyond their models; the axes need not follow them there.
+        seen = seen.filter(~pl.col("part").is_in(["below", "above"]))
         x, y = ([*seen[name]] or [0.0, 1.0] for name in ("zx", "zy"))
         return domain(x, panel.x_scale), domain(y, panel.y_scale)
 

@@ -14,13 +14,11 @@ from scipy import special
 from analyze.binning import bin_index, equal_width_edges
 from analyze.checks import Matrix, bin_count, float_array, label_vector, logit_matrix, open_fraction, probabilities
 
-from .softmax import See, block_rows, softmax_blocks
+from .softmax import CACHED_ROWS, See, block_rows, softmax_blocks
 
 # A row of probabilities stored in half precision may miss a sum of 1 by about this much.
 ROW_SUM_SLACK = 2e-3
 GRAIN = 2.0**40
-# Work arrays of this many rows of 1,000 classes stay in a core's cache.
-CACHED_ROWS = 128
 GROUPS = 10
 
 
@@ -119,23 +117,32 @@ class ClasswiseSums:
 
     def add(self, block: Matrix, labels: NDArray[np.integer[Any]], places: NDArray[np.integer[Any]]) -> None:
         """Take the probabilities `(b, c)` of some images."""
-        for start in range(0, len(block), CACHED_ROWS):
-            rows = slice(start, start + CACHED_ROWS)
-            self._add(block[rows], labels[rows], places[rows] % GROUPS)
+        size = block_rows(block.shape[1], CACHED_ROWS)
+        work = np.empty((min(size, len(block)), block.shape[1]))
+        for start in range(0, len(block), size):
+            rows = slice(start, start + size)
+            self._add(block[rows], labels[rows], places[rows] % GROUPS, work[: len(block) - start])
 
-    def _add(self, block: Matrix, label: NDArray[np.integer[Any]], group: NDArray[np.integer[Any]]) -> None:
+    def _add(
+        self,
+        block: Matrix,
+        label: NDArray[np.integer[Any]],
+        group: NDArray[np.integer[Any]],
+        values: NDArray[np.float64],
+    ) -> None:
         every = np.arange(len(block))
         self._n += np.bincount(group, minlength=GROUPS)
-        values = np.rint(block * block.dtype.type(GRAIN)).astype(np.float64)
+        # A multiplication by a power of 2 loses nothing, whatever the type.
+        np.multiply(block, block.dtype.type(GRAIN), out=values)
+        np.rint(values, out=values)
         # Almost every probability of a many-class softmax lies in the first bin: only the others are looked up.
         at = np.flatnonzero(block > self._edges[1])
         row, column = at // block.shape[1], at % block.shape[1]
         place = bin_index(block[row, column].astype(np.float64), self._edges)
         np.add.at(self._gap, (group[row], column, place), values[row, column])
         values[row, column] = 0.0
-        order = np.argsort(group, kind="stable")
-        groups, starts = np.unique(group[order], return_index=True)
-        self._first[groups] += np.add.reduceat(values[order], starts, axis=0)
+        for one in np.unique(group):
+            self._first[one] += values[group == one].sum(axis=0)
         own = block[every, label].astype(np.float64)
         np.add.at(self._gap, (group, label, bin_index(own, self._edges)), -GRAIN)
 

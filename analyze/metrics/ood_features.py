@@ -145,7 +145,12 @@ def fit_mahalanobis(features: ArrayLike, labels: ArrayLike) -> Mahalanobis:
 
     A direction without variance (fewer images than dimensions) has no distance: the pseudo-inverse leaves it out.
 
-    Parameters, errors as in `moments`.
+    Parameters as in `moments`.
+
+    Raises
+    ------
+    ValueError
+        As `moments`; when the features do not vary within any class (one image a class, say): all would score 0.
 
     Notes
     -----
@@ -161,7 +166,14 @@ def fit_mahalanobis(features: ArrayLike, labels: ArrayLike) -> Mahalanobis:
     ([-4.0], [-95.0])
     """
     found = moments(features, labels)
-    return Mahalanobis(found.class_means, _whitener(found.within), found.mean, _whitener(found.total))
+    # What is left of a difference of nearly equal sums is no variance: the whole says how much counts.
+    whiten = _whitener(found.within, RANK_TOLERANCE * float(np.diag(found.total).max()))
+    if not whiten.shape[1]:
+        raise ValueError(
+            f"features: expected variance within a class, got none in {len(found.class_means)} class(es) of "
+            f"{len(np.asarray(labels))} image(s)"
+        )
+    return Mahalanobis(found.class_means, whiten, found.mean, _whitener(found.total))
 
 
 def cosine_to_mean(features: ArrayLike, class_means: ArrayLike) -> NDArray[np.float64]:
@@ -241,9 +253,9 @@ def fit_neighbours(features: ArrayLike, k: int = 50) -> Neighbours:
     return Neighbours(bank, k)
 
 
-def _whitener(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+def _whitener(covariance: NDArray[np.float64], least: float = 0.0) -> NDArray[np.float64]:
     values, vectors = np.linalg.eigh(covariance)
-    keep = values > max(float(values[-1]), 0.0) * RANK_TOLERANCE
+    keep = values > max(float(values[-1]) * RANK_TOLERANCE, least)
     return np.asarray(vectors[:, keep] / np.sqrt(values[keep]))
 
 

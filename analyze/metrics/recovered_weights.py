@@ -20,6 +20,9 @@ HELD_BACK = 10
 """Every so many rows one is held back to check the layer on."""
 
 
+_TINY = float(np.finfo(np.float32).tiny)
+
+
 class WeightRecovery:
     """Collects rows, then solves z = f W + b in float64; memory is that of (d + 1) x (d + 1 + c) sums.
 
@@ -71,13 +74,13 @@ class WeightRecovery:
                 f"{self._seen} images are too few to recover the classifier's weights, {needed} are needed"
             )
         # Features that never move (dead units) leave the sums singular: least squares gives them no weight.
-        solved = np.linalg.lstsq(self._gram, self._cross, rcond=1e-12)[0]
+        solved: NDArray[np.float64] = np.asarray(np.linalg.lstsq(self._gram, self._cross, rcond=1e-12)[0], np.float64)
         found = Weights(solved[:-1], solved[-1])
         features = np.concatenate([part for part, _ in self._checks]).astype(np.float64)
         logits = np.concatenate([part for _, part in self._checks]).astype(np.float64)
         error = float(np.abs(found.logits(features) - logits).max(initial=0.0))
         spread = float(logits.std())
-        if error > TOLERANCE * max(spread, np.finfo(np.float32).tiny):
+        if error > TOLERANCE * max(spread, _TINY):
             raise ValueError(
                 f"its logits are not linear in its embeddings: the recovered layer misses by {error:.3g}, where logits "
                 f"vary by {spread:.3g}"

@@ -10,12 +10,14 @@ import polars as pl
 import pytest
 
 from analyze.asked import Ask
-from analyze.build_report import _accuracy_section
 from analyze.metrics.factors import error_ratios, factor_accuracies
 from analyze.metrics.selective import aurc
 from analyze.metrics.shape_bias import decide_16, shape_bias
 from analyze.metrics.softmax import summarize
+from analyze.report_sections.accuracy import accuracy
+from analyze.report_sections.gathered import Gathered
 from analyze.score import Scored, score
+from analyze.seen import Seen
 from analyze.table import INTERVALS, table_bytes
 from cache.texts import ClassList
 from cache.views import write_version
@@ -35,8 +37,8 @@ def classes(name: str) -> ClassList:
 IMAGENET = classes("imagenet-1k")
 
 
-def dataset(made: Made, name: str, space: str, labels: list[int], **columns: Any) -> None:
-    made.dataset(name, labels, classes=classes(space))
+def dataset(made: Made, name: str, space: str, of_class: list[int], **columns: Any) -> None:
+    made.dataset(name, of_class, classes=classes(space))
     view = made.store.version(name)
     table = view.table.with_columns(pl.Series(key, values) for key, values in columns.items())
     with made.store.stage() as staged:
@@ -92,6 +94,47 @@ def test_factors_of_imagenet_x(tmp_path: Path) -> None:
     assert table_bytes(scored.table, ".csv") == table_bytes(ask(made).table, ".csv")
 
 
+def test_milder_truths_of_imagenet_x(tmp_path: Path) -> None:
+    # The columns of the model stand the other way round: classes meet by key.
+    backwards = ClassList(IMAGENET.keys[::-1], IMAGENET.names[::-1])
+    labels, accepted = [0, 1, 0, 2, 1], [[0, 5], [], [2], None, [1, 0]]
+    groups, unseen = {0: "fish", 1: "fish", 2: "bird"}, {"fish": [7], "bird": []}
+    pose = [True, True, True, False, False]
+    flags = {factor: pose if factor == "pose" else [False] * 5 for factor in FACTORS}
+    more = {"labels": pl.Series(accepted, dtype=pl.List(pl.Int64)), "metaclass": [groups[label] for label in labels]}
+    more["metaclass_unseen"] = [unseen[group] for group in more["metaclass"]]
+    made = Made(tmp_path / "s", pack=3)
+    dataset(made, "imagenet-x", "imagenet-1k", labels, **flags, **more)
+    answers = [0, 7, 1, 2, 0]
+    made.model("net", "imagenet-x", np.eye(1000, dtype=np.float32)[999 - np.array(answers)] * 9, classes=backwards)
+    scored = ask(made)
+    found = values(scored, "accuracy_top1", "protocol", "slice")
+    sizes = {row[:2]: row[2] for row in scored.table.filter(metric="accuracy_top1")["protocol", "slice", "n"].rows()}
+    # By label 0 = 0 and 2 = 2 are right. ReaL: 0 in [0, 5], 1 not in [2], 0 in [1, 0]; two images have no list.
+    # Metaclass: fish for fish four times, of which 7 has no image; bird for bird.
+    assert {key: (found[key], sizes[key]) for key in found if key[1] in ("all", "pose", "not-pose")} == {
+        ("1000-way", "all"): (2 / 5, 5),
+        ("1000-way", "pose"): (1 / 3, 3),
+        ("1000-way", "not-pose"): (1 / 2, 2),
+        ("real", "all"): (2 / 3, 3),
+        ("real", "pose"): (1 / 2, 2),
+        ("real", "not-pose"): (1.0, 1),
+        ("metaclass-17", "all"): (1.0, 5),
+        ("metaclass-17", "pose"): (1.0, 3),
+        ("metaclass-17", "not-pose"): (1.0, 2),
+    }
+    assert values(scored, "error_ratio", "protocol")["real"] == pytest.approx((1 / 2) / (1 / 3))
+    assert any("net on imagenet-x (metaclass-17) makes no error" in note for note in scored.notes)
+
+
+def test_an_answer_of_unknown_metaclass_is_said(tmp_path: Path) -> None:
+    flags = {factor: [True, False] for factor in FACTORS}
+    dataset(made := Made(tmp_path / "s"), "imagenet-x", "imagenet-1k", [0, 1], **flags, metaclass=["fish", "fish"])
+    scored = ask(made.model("net", "imagenet-x", np.eye(1000, dtype=np.float32)[[0, 7]], classes=IMAGENET))
+    assert set(scored.table["protocol"]) == {"1000-way"}
+    assert any(note.startswith("no metaclass-17: some answers are classes of which") for note in scored.notes)
+
+
 def test_corruptions_and_splits(tmp_path: Path) -> None:
     made = Made(tmp_path / "s", pack=3)
     corruption, severity = ["fog_3d", "fog_3d", "flash", "flash"], [3, 3, 1, 5]
@@ -103,7 +146,8 @@ def test_corruptions_and_splits(tmp_path: Path) -> None:
     part = scored.table.filter(pl.col("slice") == "fog_3d/3", pl.col("metric") == "accuracy_top1")
     assert part.select("n", "n_total").row(0) == (2, 4)
     # The page's figure of accuracies shows the whole set; slices are in the table of everything.
-    assert "fog_3d" not in str(_accuracy_section(scored.table, ()))
+    (section,) = accuracy(Gathered(scored=scored, seen=Seen(made.store), words=()))
+    assert "fog_3d" not in str(section)
 
 
 def test_lost_images_stay_in_their_slice(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from analyze.asked import Ask
 from analyze.cells import Cell, find_cells
-from analyze.measure import Measured, label_columns, measure, unknown_classes
+from analyze.measure import Measured, measure
 from analyze.metrics.ood_scores import mcm
 from analyze.metrics.softmax import summarize
+from analyze.view_labels import label_columns, unknown_classes
 from cache.errors import IntegrityError
 from cache.reader import Reader
 from cache.texts import ClassList

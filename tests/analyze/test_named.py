@@ -35,9 +35,11 @@ CONTRACT = (
 )
 EXTRAS = ("published", "deviations", "before-after", "reliability", "coverage", "leakage")
 TABLES = {name for name in CONTRACT if "/table-" in name} | {"coverage", "leakage"}
-GOLDEN = ("closer-look/fig-3", "holistic/fig-7", "holistic/fig-9", "deviations", "closer-look/fig-2")
+GOLDEN = ("closer-look/fig-a3", "holistic/fig-7", "holistic/fig-9", "deviations", "closer-look/fig-2")
 HERE = Path(__file__).parent / "golden"
-DRAWN_FILES = ("html", "svg", "png", "pdf")
+FILES = ("html", "svg", "png", "pdf")
+TWICE = ("holistic/fig-1", "holistic/fig-2", "holistic/fig-3", "holistic/fig-5", "holistic/table-2")
+"""Figures that the other paper has, too: drawn by the same code, and rendered as PNG and PDF once."""
 
 
 @pytest.fixture(scope="module")
@@ -82,16 +84,17 @@ def test_every_name_becomes_all_its_files(module: ModuleType, material: Material
         chart = lambda medium: cell_table.chart(html, medium)  # noqa: E731
     assert chart is not None
     words = Words(title=module.TITLE, caption=module.CAPTION)
-    files = export(chart, made.table, tmp_path, "made", label=made.label, words=words, html=html)
-    assert [path.suffix[1:] for path in files] == [*DRAWN_FILES, "parquet", "csv"]
+    formats = FILES[:2] if module.ID in TWICE else FILES
+    files = export(chart, made.table, tmp_path, "made", formats, label=made.label, words=words, html=html)
+    assert [path.suffix[1:] for path in files] == [*formats, "parquet", "csv"]
     content = {path.suffix[1:]: path.read_bytes() for path in files}
     assert module.TITLE.encode() in content["html"]
     assert b"<text" in content["svg"]
-    assert b"/BaseFont" in content["pdf"]
-    # Without a font the converter draws no text, and says nothing: there must be much dark ink, as letters are.
-    dark = sum(Image.open(tmp_path / "made.png").convert("L").histogram()[:90])
-    assert dark > 500
     assert pl.read_parquet(tmp_path / "made.parquet").height == made.table.height > 0
+    if module.ID not in TWICE:
+        assert b"/BaseFont" in content["pdf"]
+        # Without a font the converter draws no text, and says nothing: there must be dark ink, as letters are.
+        assert sum(Image.open(tmp_path / "made.png").convert("L").histogram()[:90]) > 500
 
 
 @pytest.mark.parametrize("name", [name for name in (*CONTRACT, *EXTRAS) if name not in TABLES])
@@ -104,7 +107,7 @@ def test_a_page_can_embed_every_figure(name: str, material: Material) -> None:
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_golden_specs_and_data(name: str, material: Material) -> None:
-    """To renew after a change that was meant: delete the files of the figure, run the test twice, and look at the diff."""
+    """To renew after a change that was meant: delete the figure's files, run the test twice, look at the diff."""
     made = drawn(name, material)
     assert made.chart is not None
     spec = json.loads(json.dumps(made.chart("paper").to_dict()))
@@ -121,14 +124,7 @@ def test_golden_specs_and_data(name: str, material: Material) -> None:
     assert len(rows) >= made.table.height
 
 
-TRENDS = (
-    "closer-look/fig-1",
-    "closer-look/fig-3",
-    "holistic/fig-5",
-    "holistic/fig-9",
-    "closer-look/fig-a5",
-    "published",
-)
+TRENDS = ("closer-look/fig-3", "closer-look/fig-a5", "holistic/fig-5", "holistic/fig-9", "published")
 
 
 @pytest.mark.parametrize("name", TRENDS)
@@ -137,15 +133,16 @@ def test_marks_drawn_are_the_models_of_the_table_in_every_panel(name: str, mater
     assert made.chart is not None
     spec = made.chart("paper").to_dict()
     models = made.table.filter(pl.col("mark") == "model")
-    assert models["parameters_m"].null_count() or models.height
-    for index, panel in enumerate(spec["concat"]):
-        alone = {**spec, "concat": [panel]}
-        assert symbols(svg_of(alone)) == models.filter(pl.col("panel") == index).height > 0, panel["title"]
+    panels = re.split(r"concat_\d+_group", svg_of(spec))[1:]
+    assert len(panels) == len(spec["concat"])
+    for index, panel in enumerate(panels):
+        assert symbols(panel) == models.filter(pl.col("panel") == index).height > 0, spec["concat"][index]["title"]
 
 
 def test_a_model_without_size_is_drawn(material: Material) -> None:
     unsized = named_world.material().results.with_columns(parameters_m=pl.lit(None, pl.Float64))
-    made = BY_NAME["closer-look/fig-a3"].draw(Material(results=unsized, datasets=material.datasets, bins=material.bins))
+    made = drawn("closer-look/fig-a3", Material(results=unsized, datasets=material.datasets, bins=material.bins))
+    assert made.chart is not None
     count = made.table.filter(pl.col("mark") == "model").height
     assert made.table["parameters_m"].null_count() == made.table.height
     assert symbols(svg_of(made.chart("paper").to_dict())) == count > 40
@@ -167,7 +164,7 @@ def test_a_group_that_is_off_takes_its_lines_and_bands_along(name: str, material
     assert strokes(["clip-ft"]) == 0
 
 
-@pytest.mark.parametrize("name", ["closer-look/fig-1", "holistic/fig-3", "holistic/fig-8", "published"])
+@pytest.mark.parametrize("name", ["holistic/fig-3", "holistic/fig-8", "published"])
 def test_tick_labels_are_never_empty_and_reach_below_a_half(name: str, material: Material) -> None:
     made = drawn(name, material)
     assert made.chart is not None
@@ -219,7 +216,7 @@ def test_a_mean_needs_all_of_its_parts(material: Material) -> None:
     assert made.table["top-1"].null_count() < made.table.height
 
 
-@pytest.mark.parametrize("name", (*CONTRACT, *EXTRAS))
+@pytest.mark.parametrize("name", [*CONTRACT, *EXTRAS])
 def test_without_any_results_nothing_is_invented(name: str) -> None:
     empty = material_of(named_world.results().head(0), named_world.CATALOGUE, named_world.bins().head(0))
     made = drawn(name, empty)
@@ -302,7 +299,7 @@ def test_coverage_tells_here_from_asked() -> None:
     study = named_world.CATALOGUE.studies["closer-look"]
     made = drawn("coverage", material_of(named_world.results(), named_world.CATALOGUE, named_world.bins(), study=study))
     row = made.table.filter(pl.col("dataset") == "sun", pl.col("group") == "standard").row(0, named=True)
-    listed = [block for block in study.blocks if block.title == "standard models"][0].models
+    listed = next(block for block in study.blocks if block.title == "standard models").models
     assert (row["here"], row["asked"]) == (8, len({*listed, *named_world.STANDARD}))
     assert made.html is not None
     assert any(cell.text == f"8 of {row['asked']}" for cells in made.html.rows for cell in cells)

@@ -8,6 +8,7 @@ from scipy.special import logsumexp
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.neighbors import NearestNeighbors
 
+from analyze.feature_detectors import FitSet, fit_feature_detectors
 from analyze.metrics.ood_features import cosine_to_mean, fit_mahalanobis, fit_neighbours, moments
 from analyze.metrics.ood_weights import Weights, activation_limit, fdbd, fit_nnguide, fit_vim, react
 
@@ -53,6 +54,18 @@ def test_fewer_images_than_dimensions_have_a_distance_in_their_own_space() -> No
     few = fit_mahalanobis(RNG.standard_normal((5, 20)), [0, 0, 1, 1, 1])
     assert np.isfinite(few.scores(RNG.standard_normal((3, 20)))).all()
     assert few.whiten.shape[1] == 3
+
+
+def test_one_image_a_class_has_no_distances_but_has_means() -> None:
+    # Sums that cancel leave a little noise; whitened, it would pass for a covariance.
+    features = (RNG.standard_normal((40, 6)) * 1e3 + 1e5).astype(np.float32)
+    for labels in (np.arange(40), np.repeat(np.arange(20), 2)):
+        given = np.repeat(features[::2], 2, axis=0) if labels[1] == 0 else features
+        with pytest.raises(ValueError, match=f"expected variance within a class, got none in {labels[-1] + 1} class"):
+            fit_mahalanobis(given, labels)
+    fitted = fit_feature_detectors(FitSet(features=features, labels=np.arange(40)), None, k=3)
+    assert set(fitted.scorers) == {"cosine_to_mean", "knn"}
+    assert set(fitted.refused) == {"mahalanobis", "relative_mahalanobis"}
 
 
 @pytest.mark.parametrize("k", [1, 50, 1500])

@@ -172,7 +172,7 @@ def test_trials_of_people(scheme: str, tmp_path: Path) -> None:
     store = tmp_path / "store"
     cue_conflict(store, scheme)
     said = {
-        "subject-01": ["airplane", "cat", "truck", "clock"],
+        "subject-01": ["airplane", "dog", "truck", "clock"],
         "subject-02": ["bear", "na", "truck", "na"],
     }
     paths = trials(tmp_path, said)
@@ -183,7 +183,21 @@ def test_trials_of_people(scheme: str, tmp_path: Path) -> None:
         for (model, protocol, metric), value in found.items()
         if (protocol, metric) == ("cue-16", "accuracy_top1")
     }
-    assert top == {"human.subject-01": 1.0, "human.subject-02": 0.25}
+    assert top == {"human.subject-01": 0.75, "human.subject-02": 0.25}
+    # Of three images whose cues conflict: shape, texture, shape; and texture, nothing, nothing. The observers pooled
+    # are 2 of 4, which is not the mean of 2/3 and 0.
+    told = scored(store).table.filter(slice="all", protocol="cue-16")
+    columns = ("model", "variant", "value", "n")
+    assert set(told.filter(metric="shape_bias").select(columns).rows()) == {
+        ("human.subject-01", "", 2 / 3, 3),
+        ("human.subject-02", "", 0.0, 1),
+        ("human", "pooled", 0.5, 4),
+    }
+    assert set(told.filter(metric="cue_coverage").select(columns).rows()) == {
+        ("human.subject-01", "", 1.0, 3),
+        ("human.subject-02", "", 1 / 3, 3),
+        ("human", "pooled", 4 / 6, 6),
+    }
     assert {protocol for _, protocol, _ in found} <= {"cue-16", "cue-16-sum", "cue-16-max"}
     assert not [metric for _, _, metric in found if "ece" in metric or metric == "accuracy_top5"]
     # Again, one file after the other: other files are other input.

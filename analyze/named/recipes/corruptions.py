@@ -8,13 +8,15 @@ from typing import Final
 
 import polars as pl
 
-from analyze.axes import parse_axis
+from analyze.axes import parse_axis, points
 from analyze.deviation_rows import Fitting
 from analyze.named.material import Drawn, Material
 from analyze.panels import Panels, Spec, make_panels
 from analyze.scales import Transform
-from analyze.trend_rows import choose_cluster, equal_models_once
-from analyze.trend_table import cloud_of, fit_cloud
+from analyze.slope_gap import SlopeGap, slope_gap
+from analyze.trend_rows import FACTS, choose_cluster, equal_models_once
+from analyze.trend_table import cloud_of
+from manifests.errors import UsageError
 
 from .trend_figure import FITTING, drawn_panels, in_fits
 
@@ -39,24 +41,10 @@ def corruption_figure(material: Material, study: str) -> Drawn:
     rows = in_fits(rows, material).with_columns(series=pl.col("encoder"))
     specs = [_spec(name, title, severity) for name, title in CORRUPTIONS.items() for severity in SEVERITIES]
     made = make_panels(rows, specs, FITTING)
-    slopes = [_slopes(rows, spec) for spec in specs]
-    panels = tuple(replace(panel, note=_note(found)) for panel, found in zip(made.panels, slopes, strict=True))
+    gaps = [_gap(rows, spec) for spec in specs]
+    panels = tuple(replace(panel, note=_note(found)) for panel, found in zip(made.panels, gaps, strict=True))
     drawn = drawn_panels(Panels(made.table, panels, made.missing), study, shared=True, row=3, series=ENCODERS)
-    return replace(drawn, table=drawn.table.join(_table(slopes), on=["panel", "series"], how="left"))
-
-
-def slope_gap(cnn: float, vit: float) -> tuple[float, float]:
-    """Return both readings of the gap between two slopes: their difference, and the tangent of the angle between.
-
-    tan(delta) = (m_cnn - m_vit) / (1 + m_cnn m_vit). The paper says "the gap between the slopes, represented by
-    tan(delta)" and gives no formula.
-
-    Examples
-    --------
-    >>> slope_gap(1.0, 0.5)
-    (0.5, 0.3333333333333333)
-    """
-    return cnn - vit, (cnn - vit) / (1 + cnn * vit)
+    return replace(drawn, table=drawn.table.join(_table(gaps), on=["panel", "series"], how="left"))
 
 
 def _spec(corruption: str, title: str, severity: int) -> Spec:
@@ -70,46 +58,51 @@ def _spec(corruption: str, title: str, severity: int) -> Spec:
     )
 
 
-def _slopes(rows: pl.DataFrame, spec: Spec) -> dict[tuple[str, Transform], float]:
-    """Slope of each kind of encoder, on accuracies as they are and on their probits; none where there is no line."""
-    from analyze.axes import points
-    from analyze.trend_rows import FACTS
-    from manifests.errors import UsageError
-
+def _gap(rows: pl.DataFrame, spec: Spec) -> dict[Transform, SlopeGap]:
+    """Compare the lines of both kinds of encoder, on accuracies as they are and on their probits."""
     x, y = parse_axis(spec.x), parse_axis(spec.y)
-    found: dict[tuple[str, Transform], float] = {}
+    clouds = []
     for encoder in ENCODERS:
         try:
             cloud = points(rows.filter(pl.col("series") == encoder), x, y, facts=FACTS)
         except UsageError:
-            continue
-        distinct, _ = equal_models_once(choose_cluster(cloud, "encoder_family"))
-        for axes in AXES:
-            how = Fitting(transform=axes, draws=1)
-            slope = fit_cloud(cloud_of(distinct, x, y, how), how).line.slope
-            if math.isfinite(slope):
-                found[encoder, axes] = slope
+            return {}
+        clouds.append(equal_models_once(choose_cluster(cloud, "encoder_family"))[0])
+    found: dict[Transform, SlopeGap] = {}
+    for axes in AXES:
+        placed = [cloud_of(cloud, x, y, Fitting(transform=axes)) for cloud in clouds]
+        first, second = ((cloud.x, cloud.y) for cloud in placed)
+        found[axes] = slope_gap(first, second)
     return found
 
 
-def _note(found: dict[tuple[str, Transform], float]) -> str:
-    both = [found.get((encoder, "linear")) for encoder in ENCODERS]
-    if both[0] is None or both[1] is None:
+def _note(found: dict[Transform, SlopeGap]) -> str:
+    gap = found.get("linear")
+    if gap is None or not math.isfinite(gap.tangent):
         return ""
-    return f"tan Δ = {slope_gap(both[0], both[1])[1]:+.2f}"
+    ends = "" if gap.flag else f" [{gap.tangent_lo:+.2f}, {gap.tangent_hi:+.2f}]"
+    return f"tan Δ = {gap.tangent:+.2f}{ends}"
 
 
-def _table(slopes: list[dict[tuple[str, Transform], float]]) -> pl.DataFrame:
-    """Slopes and both readings of their gap, a row a panel and kind of encoder."""
+def _table(gaps: list[dict[Transform, SlopeGap]]) -> pl.DataFrame:
+    """Slopes and both readings of their gap with its interval, a row a panel and kind of encoder."""
     rows = []
-    for panel, found in enumerate(slopes):
-        for encoder in ENCODERS:
+    for panel, found in enumerate(gaps):
+        for at, encoder in enumerate(ENCODERS):
             row: dict[str, object] = {"panel": panel, "series": encoder}
             for axes in AXES:
-                cnn, vit = (found.get((kind, axes)) for kind in ENCODERS)
-                row[f"slope_{axes}"] = found.get((encoder, axes))
-                gap = (None, None) if cnn is None or vit is None else slope_gap(cnn, vit)
-                row[f"slope_gap_{axes}"], row[f"tan_angle_{axes}"] = gap
+                gap = found.get(axes)
+                if gap is None:
+                    continue
+                row[f"slope_{axes}"] = _known((gap.first, gap.second)[at])
+                for name, value in (("slope_gap", "difference"), ("tan_angle", "tangent")):
+                    for end in ("", "_lo", "_hi"):
+                        row[f"{name}{end}_{axes}"] = _known(getattr(gap, f"{value}{end}"))
             rows.append(row)
-    kinds = {f"{name}_{axes}": pl.Float64 for axes in AXES for name in ("slope", "slope_gap", "tan_angle")}
+    names = ["slope", *(f"{name}{end}" for name in ("slope_gap", "tan_angle") for end in ("", "_lo", "_hi"))]
+    kinds = {f"{name}_{axes}": pl.Float64 for axes in AXES for name in names}
     return pl.DataFrame(rows, schema={"panel": pl.Int64, "series": pl.String, **kinds})
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -79,4 +79,6 @@ def by_source(rows: pl.DataFrame) -> pl.DataFrame:
     """Give zero-shot models their training source as series, so that each source has a line of its own."""
     # Several sources of the manifests share a symbol, and with it a line.
     source = pl.col("training_source").map_elements(known_source, return_dtype=pl.String, skip_nulls=False)
-    return rows.with_columns(series=pl.when(pl.col("group") == "zero-shot-clip").then(source).otherwise(pl.lit("")))
+    named = rows.with_columns(series=pl.when(pl.col("group") == "zero-shot-clip").then(source).otherwise(pl.lit("")))
+    # What is left is no source: its models have nothing in common that a line could show.
+    return named.filter(pl.col("series") != known_source(None))
