@@ -77,7 +77,7 @@ def read_results(path: Path) -> pl.DataFrame:
     if path.suffix not in readers:
         raise UsageError(f"--table {path}: expected a name that ends in .csv or .parquet.")
     try:
-        return readers[path.suffix](path).cast(SCHEMA, strict=True)
+        return readers[path.suffix](path).cast(pl.Schema(SCHEMA), strict=True)
     except (OSError, PolarsError) as error:
         raise UsageError(
             f"--table {path}: expected a results file of `assay-analyze score --out` ({error})."

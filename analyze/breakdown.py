@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from manifests.schema import Dataset, FactorSet
 
 from .cue_rows import CueRows
 from .judged import Judged
-from .results import Key, OnFailure
+from .milder_truths import milder_truths
+from .results import Key, OnFailure, under_protocol
 from .selective_rows import selective_rows
 from .slice_rows import factor_rows, slice_accuracies
 from .slices import column_slices, factor_slices
@@ -38,13 +41,21 @@ class Breakdown:
     def __post_init__(self) -> None:
         self.cues = CueRows(self.notes)
 
-    def rows(self, key: Key, table: pl.DataFrame, protocols: tuple[Judged, ...]) -> Iterator[Result]:
-        """Yield the rows of one cell under each of its protocols.
+    def rows(
+        self,
+        key: Key,
+        table: pl.DataFrame,
+        protocols: tuple[Judged, ...],
+        class_columns: NDArray[np.int64] | None = None,
+    ) -> Iterator[Result]:
+        """Yield the rows of one cell under each of its protocols, that of the logits as they stand being the first.
 
         Parameters
         ----------
         table
             The dataset, one row an image, in the order of what was judged.
+        class_columns
+            `(k,)` column of each class of the dataset, where there are classes.
         """
         parts = column_slices(table, self.datasets.get(key.dataset))
         factors = factor_slices(table, self.factors.values())
@@ -55,6 +66,12 @@ class Breakdown:
             if factors:
                 yield from factor_rows(key, answers, factors, self.policy, self.notes)
             yield from self.cues.one(key, answers, table)
+        if factors and class_columns is not None:
+            told = {answers.protocol for answers in protocols}
+            for answers in milder_truths(protocols[0], table, class_columns, self.notes):
+                if answers.protocol not in told:
+                    yield from under_protocol(key, answers, self.policy)
+                    yield from factor_rows(key, answers, factors, self.policy, self.notes)
 
     def across(self) -> Iterator[Result]:
         """Yield the rows that compare models, once all cells have been seen."""

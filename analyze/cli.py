@@ -130,6 +130,7 @@ def score(
 def export(
     *,
     selection: Selection = DEFAULT_SELECTION,
+    by_class: Flag = False,
     allow_missing: Flag = False,
     out: Path = Path("predictions.parquet"),
     options: Options = DEFAULT_OPTIONS,
@@ -138,6 +139,8 @@ def export(
 
     Parameters
     ----------
+    by_class
+        Write the accuracy of every class instead, under each protocol.
     allow_missing
         Exit 0 although cells are missing; they are still listed.
     out
@@ -145,14 +148,16 @@ def export(
     """
     import polars as pl
 
+    from .class_accuracies import CLASS_ACCURACIES, class_accuracy_rows
     from .figure_data import PREDICTIONS, predictions_rows
     from .table import write_table
 
     check_suffix(out)
-    parts = [pl.DataFrame(schema=PREDICTIONS)]
+    rows_of = class_accuracy_rows if by_class else predictions_rows
+    parts = [pl.DataFrame(schema=CLASS_ACCURACIES if by_class else PREDICTIONS)]
 
     def visitor(store: Store) -> Callable[[Cell, Measured], None]:
-        return lambda cell, measured: parts.append(predictions_rows(store, cell, measured))
+        return lambda cell, measured: parts.append(rows_of(store, cell, measured))
 
     scored = score_selection(options, selection, "exclude", visitor=visitor)
     write_table(pl.concat(parts), out, {"missing": [str(cell) for cell in scored.missing]})

@@ -23,9 +23,9 @@ from .cells import Cell
 from .checks import Matrix
 from .detectors import HELD_OUT, Detector, Scores
 from .feature_detectors import NEED_WEIGHTS, NEIGHBOURS, FeatureDetectors, FitSet, fit_feature_detectors
-from .measure import label_columns, view_labels
 from .metrics.ood_weights import Weights
 from .metrics.recovered_weights import WeightRecovery
+from .view_labels import label_columns, view_labels
 
 TRAINING = "imagenet-train-200k"
 """The set that features are fitted on where it is here: a fixed random part of ImageNet's training images."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .checks import Matrix
-from .metrics.ood_features import cosine_to_mean, fit_mahalanobis, fit_neighbours
+from .metrics.ood_features import Mahalanobis, cosine_to_mean, fit_mahalanobis, fit_neighbours, moments
 from .metrics.ood_scores import energy
 from .metrics.ood_weights import Weights, activation_limit, fdbd, fit_nnguide, fit_vim, react
 
@@ -75,18 +75,17 @@ def fit_feature_detectors(given: FitSet, weights: Weights | None, k: int = NEIGH
 
     labelled = given.labels >= 0
 
-    def by_class() -> dict[str, Scorer]:
-        found = fit_mahalanobis(given.features[labelled], given.labels[labelled])
-        return {
-            "mahalanobis": lambda features, _: found.scores(features),
-            "relative_mahalanobis": lambda features, _: found.relative_scores(features),
-            "cosine_to_mean": lambda features, _: cosine_to_mean(features, found.class_means),
-        }
-
+    features, labels = given.features[labelled], given.labels[labelled]
+    gaussians: Mahalanobis | None = None
     try:
-        fitted.scorers |= by_class()
+        gaussians = fit_mahalanobis(features, labels)
+        fitted.scorers |= _by_distance(gaussians)
     except ValueError as error:
-        fitted.refused |= dict.fromkeys(("mahalanobis", "relative_mahalanobis", "cosine_to_mean"), str(error))
+        fitted.refused |= dict.fromkeys(("mahalanobis", "relative_mahalanobis"), str(error))
+
+    def to_means() -> Scorer:
+        means = moments(features, labels).class_means if gaussians is None else gaussians.class_means
+        return lambda features, _: cosine_to_mean(features, means)
 
     def knn() -> Scorer:
         found = fit_neighbours(given.features, k)
@@ -108,6 +107,7 @@ def fit_feature_detectors(given: FitSet, weights: Weights | None, k: int = NEIGH
         layer, mean = _known(weights), given.features.mean(axis=0, dtype=np.float64)
         return lambda features, logits: fdbd(features, _known(logits), layer.weight, mean)
 
+    fit("cosine_to_mean", to_means)
     fit("knn", knn)
     if given.energies is not None:
         fit("nnguide", nnguide)
@@ -116,6 +116,13 @@ def fit_feature_detectors(given: FitSet, weights: Weights | None, k: int = NEIGH
         fit("react", rectified)
         fit("fdbd", boundaries)
     return fitted
+
+
+def _by_distance(found: Mahalanobis) -> dict[str, Scorer]:
+    return {
+        "mahalanobis": lambda features, _: found.scores(features),
+        "relative_mahalanobis": lambda features, _: found.relative_scores(features),
+    }
 
 
 def _known(value: T | None) -> T:

@@ -25,22 +25,22 @@ from .applicable import Applicable, applicable
 from .asked import Ask, Roles
 from .breakdown import Breakdown
 from .cells import Cell, Missing, find_cells
-from .detection_rows import Side, detection_rows, own_scores
+from .detecting import Detecting
 from .fitting import Fitting
 from .imagenet_d_rows import ImagenetDRows
 from .label_check import check_labels, label_note
 from .left_out import say_excluded, say_failed
 from .lessons import Lessons
-from .measure import Measured, label_columns, measure, unknown_classes, view_labels
+from .measure import Measured, measure
 from .option_lists import OptionLists
 from .pair_scores import score_pairs
-from .plan_inside import CLASS_BY_CLASS, left_out
 from .predicted import applicable_to_decisions
 from .record_rows import record_rows
-from .results import Key, OnFailure, as_they_stand, classification, default_detector, under_protocol
+from .results import Key, OnFailure, as_they_stand, classification, under_protocol
 from .retrieval_rows import retrieval_rows
 from .scores import Keeper
 from .table import Result, to_table
+from .view_labels import label_columns, unknown_classes, view_labels
 
 DEFAULT_FITTING = Fitting()
 Visit = Callable[[Cell, Measured], None]
@@ -181,7 +181,8 @@ class _Job:
                 self.results += self._classification(cell, measured, lessons.inside_key(cell, self._key))
                 self.results += lessons.temperature_rows(cell, self._key, protocols.judges)
                 self.results += self.options.rows(self._key(cell), cell, measured.ok)
-        self.results += self._detection(held, lessons)
+        told_apart = Detecting(self.catalogue, self.roles, self._key, lessons, self.notes)
+        self.results += told_apart.rows(held)
 
     def note_without_temperatures(self) -> None:
         """Say once that known test sets were read at no temperature, where the set to fit it on is not here."""
@@ -207,7 +208,8 @@ class _Job:
                 under = replace(key, protocol=judged.protocol)
                 self._check_labels(under, judged.predictions, judged.labels, judged.ok, judged.classes)
         protocols = (as_they_stand(key, measured), *measured.judged)
-        yield from self.breakdown.rows(key, cell.view.table, protocols)
+        columns = label_columns(self._classes(cell.view.classes), self._classes(cell.classes)) if cell.classes else None
+        yield from self.breakdown.rows(key, cell.view.table, protocols, columns)
 
     def _check_labels(
         self,
@@ -282,39 +284,6 @@ class _Job:
                 "FILE; if the labels are ImageNet's, index the dataset with --label-space imagenet-1k."
             )
         return np.where(labelled, columns[labels], -1), ""
-
-    def _detection(self, held: Sequence[tuple[Cell, Measured]], lessons: Lessons) -> Iterator[Result]:
-        inside = {cell.head: (cell, measured) for cell, measured in held if cell.binding.dataset == self.roles.inside}
-        lessons.look_at_features([cell for cell, _ in held])
-        for cell, measured in held:
-            if cell.binding.dataset not in self.roles.outside or not cell.view.table.height:
-                continue
-            if cell.head not in inside:
-                self.notes.append(
-                    f"{cell.binding.model} on {cell.binding.dataset}: nothing to compare with, since it has no numbers "
-                    f"for {self.roles.inside} here; --id-dataset NAME takes another set as in-distribution."
-                )
-                continue
-            partner, reference = inside[cell.head]
-            if (partner.head, partner.classes) != (cell.head, cell.classes):
-                self.notes.append(
-                    f"{cell.binding.model} has other classes on {cell.binding.dataset} than on {self.roles.inside}, so "
-                    "their scores cannot be compared."
-                )
-                continue
-            inner = self._side(partner, reference, lessons)
-            yield from detection_rows(inner, self._side(cell, measured, lessons), default_detector(cell.prompt_set))
-
-    def _side(self, cell: Cell, measured: Measured, lessons: Lessons) -> Side:
-        name, table = cell.binding.dataset, cell.view.table
-        by_class = name in CLASS_BY_CLASS and name in self.roles.outside and "ood_class" in table.columns
-        return Side(
-            key=self._key(cell),
-            ok=measured.ok,
-            scores={**own_scores(measured.numbers), **lessons.scores(cell)},
-            classes=table["ood_class"].to_list() if by_class else None,
-            without=left_out(self.catalogue, name) if by_class else {},
-        )
 
 
 def raise_failed(scored: Scored) -> None:

@@ -79,7 +79,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_jso
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*("" if row.get(column) is None else str(row.get(column)) for column in columns))
+        table.add_row(*(_shown(row.get(column)) for column in columns))
     terminal = Console(file=sys.stdout)
     # Not a terminal: nobody wraps, so that `| grep` sees whole rows.
     console = Console(file=sys.stdout, width=terminal.width if terminal.is_terminal else 400)
@@ -87,6 +87,12 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_jso
     with console.capture() as captured:
         console.print(table)
     print_data(captured.get())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def make_app(name: str, summary: str) -> App:

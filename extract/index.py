@@ -25,7 +25,7 @@ from manifests.schema import Dataset
 from .augmentation import copy_name
 from .classes import Labels, assign
 from .columns import view_table
-from .containers.opening import open_container
+from .containers.opening import check_place, open_container
 from .identify import identify, remembered, with_beside
 from .layouts.entries import Ask, Entry, Found, Refused
 from .layouts.folder import read_listing
@@ -104,6 +104,30 @@ class Gathered:
     refused: tuple[Refused, ...]
 
 
+def check_request(catalogue: Catalogue, request: IndexRequest) -> None:
+    """Check what can be told before anything is read, so that a slip of the pen leaves no empty store behind.
+
+    Raises
+    ------
+    UsageError
+        For a dataset id that no file may have, files that are not there, and options that do not go together.
+    """
+    if not is_name(request.dataset):
+        raise UsageError(f"dataset id {request.dataset!r}: expected letters, digits, '.', '_', '-' (at most 80).")
+    if request.augment and pixel_step_of(catalogue, request.dataset) is not None:
+        raise UsageError(f"--augment: {request.dataset} has a pixel step of its own; expected one without.")
+    given = {"labels": request.labels, "listing": request.listing, "annotations": request.annotations}
+    for name, path in given.items():
+        if path is not None and not path.exists():
+            raise UsageError(f"--{name} {path} cannot be read: there is no such file.")
+    manifest = catalogue.datasets.get(request.dataset)
+    accepted = manifest.layouts if manifest is not None else ()
+    if request.root is not None:
+        check_place(request.root)
+    elif request.listing is None and not any(name in accepted for name in _WITHOUT_FILES):
+        raise UsageError("index needs --root DIR, or --listing FILE for samples that are not on this machine.")
+
+
 def index(store: Store, catalogue: Catalogue, request: IndexRequest) -> IndexReport:
     """Write the current version of a dataset.
 
@@ -112,8 +136,6 @@ def index(store: Store, catalogue: Catalogue, request: IndexRequest) -> IndexRep
     UsageError
         When the folder, the labels or the options do not fit; nothing is written then.
     """
-    if request.augment and pixel_step_of(catalogue, request.dataset) is not None:
-        raise UsageError(f"--augment: {request.dataset} has a pixel step of its own; expected one without.")
     found = gather(store, catalogue, request)
     table, labels = found.table, found.labels
     with store.stage() as staged:
@@ -160,8 +182,7 @@ def gather(store: Store, catalogue: Catalogue, request: IndexRequest) -> Gathere
     UsageError
         As `index`.
     """
-    if not is_name(request.dataset):
-        raise UsageError(f"dataset id {request.dataset!r}: expected letters, digits, '.', '_', '-' (at most 80).")
+    check_request(catalogue, request)
     manifest = catalogue.datasets.get(request.dataset)
     layout, stream = _read(catalogue, request)
     entries: list[Entry] = []
@@ -209,8 +230,6 @@ def _read(catalogue: Catalogue, request: IndexRequest) -> tuple[str, Iterable[Fo
     if request.listing is not None:
         return "listing", read_listing(request.listing, request.root)
     accepted = manifest.layouts if manifest is not None else ()
-    if files is None and not any(name in accepted for name in _WITHOUT_FILES):
-        raise UsageError("index needs --root DIR, or --listing FILE for samples that are not on this machine.")
     ask = Ask(
         dataset=request.dataset,
         files=files,

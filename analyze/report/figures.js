@@ -182,6 +182,10 @@
   assay.state = state;
   // For those who look at the page from outside: tests and benchmarks.
   assay.drawn = () => queue;
+  assay.redraw = (chart) => {
+    drawnAt.delete(chart);
+    return enqueue(chart);
+  };
 
   let wait = 0;
   addEventListener("resize", () => {

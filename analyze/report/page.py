@@ -157,8 +157,7 @@ def render(report: Report) -> str:
         theme_script=Markup(scripts[0]),
         scripts=[Markup(script) for script in scripts[1:]],
         style=Markup(_style()),
-        # The page writes its own legends. Said once for all layers, or Vega warns that they disagree.
-        config=colours_as_css(screen_config() | {"legend": {"disable": True}}),
+        config=colours_as_css(screen_config()),
         filters=_filters(report.models),
         first_filtered=filtered[0] if filtered else None,
     )

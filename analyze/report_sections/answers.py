@@ -30,7 +30,7 @@ def answers(gathered: Gathered) -> list[Section]:
             answers=tuple(found),
             method="Supported: the 95 % interval lies on the stated side of no effect, and the effect reaches the "
             "smallest one of interest; for findings of no effect: the interval lies within the margin. Contradicted: "
-            "the interval lies on the other side, or ends short of the smallest effect of interest. Undecided: the rest. "
+            "it lies on the other side, or ends short of the smallest effect of interest. Undecided: all else. "
             "Intervals count families of models, not models; no adjustment for many findings enters a verdict, Holm's "
             "p stands beside it. Bars of one unit share an axis.",
             command=command(("claims",), study, ("--out", "claims.csv")),

@@ -72,7 +72,7 @@ def index(
     check
         Only compare with what is known of the set, listing what is missing or extra.
     """
-    from extract.index import IndexRequest
+    from extract.index import IndexRequest, check_request
     from extract.index import index as do_index
 
     options.start_logging()
@@ -94,7 +94,9 @@ def index(
         follow_links=follow_links,
         threads=os.cpu_count() or 1,
     )
-    store, catalogue = create_store(options), open_catalogue(options)
+    catalogue = open_catalogue(options)
+    check_request(catalogue, asked)
+    store = create_store(options)
     return (
         _check_set(store, catalogue, asked, options)
         if check

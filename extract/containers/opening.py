@@ -13,6 +13,18 @@ from .protocol import Container
 EXPECTED = "a folder, a .tar, .zip, .h5 or .parquet file, or a list of files (.csv, .jsonl)"
 
 
+def check_place(root: Path) -> None:
+    """Check that `--root` names something, before it is opened.
+
+    Raises
+    ------
+    UsageError
+        When nothing is there.
+    """
+    if not root.exists():
+        raise UsageError(f"--root {root} is not a folder, nor a file; expected {EXPECTED}.")
+
+
 def open_container(root: Path, follow_links: bool = False) -> Container:
     """Open what `--root` names.
 
@@ -24,8 +36,7 @@ def open_container(root: Path, follow_links: bool = False) -> Container:
     UsageError
         When it is nothing that is known, or could be two things.
     """
-    if not root.exists():
-        raise UsageError(f"--root {root} is not a folder, nor a file; expected {EXPECTED}.")
+    check_place(root)
     return _folder(root, follow_links) if root.is_dir() else _file(root)
 
 

@@ -12,6 +12,7 @@ from .imagenet_val import val_name
 from .tree import absent, by_file_name, parse_json
 
 COUNT = 50_000
+REAL = "imagenet_real_labels.jsonl"
 
 
 def read_imagenet_real(ask: Ask) -> Iterator[Found]:
@@ -22,22 +23,16 @@ def read_imagenet_real(ask: Ask) -> Iterator[Found]:
     UsageError
         When the annotations are not 50,000 lists of classes: a list belongs to an image by its place alone.
     """
-    named = "imagenet_real_labels.jsonl"
+    named = REAL
     if ask.annotations is not None and ask.annotations.is_dir() and (ask.annotations / "real.json").is_file():
         named = "real.json"
     data, where = annotation(ask, named, IMAGENET_X)
-    lists = parse_json(data, where)
-    if not isinstance(lists, list) or len(lists) != COUNT:
-        got = len(lists) if isinstance(lists, list) else type(lists).__name__
-        raise UsageError(f"{where}: expected a list of {COUNT} lists, the n-th for image number n; got {got}.")
+    lists = accepted_classes(data, where)
     if ask.files is not None:
         yield from ask.files.refused
     at_of = {} if ask.files is None else by_file_name(ask.files)
     missing = []
-    for number, labels in enumerate(lists, 1):
-        if not isinstance(labels, list) or not all(isinstance(n, int) and 0 <= n < 1000 for n in labels):
-            raise UsageError(f"{where}: entry {number}: expected a list of classes 0..999, got {labels!r}.")
-        name = val_name(number)
+    for name, labels in lists.items():
         accepted = [{"class_index": str(label)} for label in labels]
         keys = accepted[0] if accepted else {}
         if ask.files is None:
@@ -48,3 +43,21 @@ def read_imagenet_real(ask: Ask) -> Iterator[Found]:
             yield Entry(name, ask.files.place(at), keys, accepted=accepted, listed_as=name)
     if ask.files is not None:
         yield from absent(missing, where, ask.files)
+
+
+def accepted_classes(data: bytes, where: str) -> dict[str, list[int]]:
+    """Return the classes that count as right, by file name of the image, from the content of the annotation file.
+
+    Raises
+    ------
+    UsageError
+        When these are not 50,000 lists of classes.
+    """
+    lists = parse_json(data, where)
+    if not isinstance(lists, list) or len(lists) != COUNT:
+        got = len(lists) if isinstance(lists, list) else type(lists).__name__
+        raise UsageError(f"{where}: expected a list of {COUNT} lists, the n-th for image number n; got {got}.")
+    for number, labels in enumerate(lists, 1):
+        if not isinstance(labels, list) or not all(isinstance(n, int) and 0 <= n < 1000 for n in labels):
+            raise UsageError(f"{where}: entry {number}: expected a list of classes 0..999, got {labels!r}.")
+    return {val_name(number): labels for number, labels in enumerate(lists, 1)}

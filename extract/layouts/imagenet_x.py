@@ -5,22 +5,27 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from manifests.errors import UsageError
+from manifests.schema import FactorSet
 
 from .annotation_file import IMAGENET_X, annotation
-from .entries import Ask, Entry, Found, natural_key
+from .entries import Ask, Entry, Found, Value, natural_key
+from .imagenet_real import REAL, accepted_classes
 from .imagenet_val import WNID
 from .tree import absent, by_file_name, parent
+
+CLASSES = 1000
 
 
 def read_imagenet_x(ask: Ask) -> Iterator[Found]:
     """Yield the annotated images by file name, with one Boolean column a factor.
 
-    Samples are the file names, so that rows of listed and of indexed images are the same rows. Where images are given
-    in class folders, folder and annotated class must agree.
+    The metaclass of each image's class and its reassessed labels (ReaL) join, where the files that tell them stand
+    beside the annotations. Samples are the file names, so that rows of listed and of indexed images are the same rows.
+    Where images are given in class folders, folder and annotated class must agree.
 
     Raises
     ------
@@ -40,6 +45,7 @@ def read_imagenet_x(ask: Ask) -> Iterator[Found]:
     if reading.prototypes == "removed":
         left_out = _prototypes(*annotation(ask, ask.factors.prototype_list, IMAGENET_X, accept_file=False))
     rows = _rows(data, where, ask.factors.factors)
+    of_class, accepted = _metaclasses(ask, ask.factors, {label for label, _ in rows.values()}), _reassessed(ask)
     if ask.files is not None:
         yield from ask.files.refused
     at_of = {} if ask.files is None else by_file_name(ask.files)
@@ -49,16 +55,50 @@ def read_imagenet_x(ask: Ask) -> Iterator[Found]:
             continue
         label, flags = rows[name]
         keys = {"class_index": str(label)}
+        extra: dict[str, Value] = {**flags, **(of_class[label] if of_class else {})}
+        right = None if accepted is None else [{"class_index": str(one)} for one in accepted.get(name, ())]
         if ask.files is None:
-            yield Entry(name, None, keys, flags, listed_as=name)
+            yield Entry(name, None, keys, extra, right, listed_as=name)
         elif (at := at_of.get(name)) is None:
             missing.append(name)
         else:
             folder = parent(ask.files.key(at))
             both = {**keys, "wnid": folder} if WNID.fullmatch(folder) else keys
-            yield Entry(name, ask.files.place(at), both, flags, listed_as=name)
+            yield Entry(name, ask.files.place(at), both, extra, right, listed_as=name)
     if ask.files is not None:
         yield from absent(missing, where, ask.files)
+
+
+def _optional(ask: Ask, name: str) -> tuple[bytes, str] | None:
+    """Return a file of the package that a folder of annotations may do without."""
+    try:
+        return annotation(ask, name, IMAGENET_X, accept_file=False)
+    except UsageError:
+        return None
+
+
+def _metaclasses(ask: Ask, factors: FactorSet, seen: Collection[int]) -> list[dict[str, Value]]:
+    """Return the columns that tell of the metaclass of each class; none where no file does.
+
+    A wrong answer may be a class that no image has: images of its metaclass name it, in `metaclass_unseen`.
+    """
+    found = _optional(ask, factors.metaclass_list) if factors.metaclass_list else None
+    if found is None:
+        return []
+    data, where = found
+    names = [row.get("name") or "" for row in csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))]
+    if len(names) != CLASSES:
+        raise UsageError(f"{where}: expected {CLASSES} rows, the n-th for class n, got {len(names)}.")
+    groups = factors.metaclass_of(names)
+    unseen = {group: [n for n in range(CLASSES) if n not in seen and groups[n] == group] for group in set(groups)}
+    if not any(unseen.values()):
+        return [{"metaclass": group} for group in groups]
+    return [{"metaclass": group, "metaclass_unseen": unseen[group]} for group in groups]
+
+
+def _reassessed(ask: Ask) -> dict[str, list[int]] | None:
+    found = _optional(ask, REAL)
+    return None if found is None else accepted_classes(*found)
 
 
 def _rows(data: bytes, where: str, factors: Sequence[str]) -> dict[str, tuple[int, dict[str, bool]]]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-MINUTE_MS = 60_000
+PATIENCE_MS = 20_000
+REMARK = "WARN Conflicting legend property"
+"""Of two channels that show one field, one has a legend and the other none, which is what the figure wants."""
 
 
 @dataclass
@@ -24,6 +26,11 @@ class Opened:
     page: Any
     said: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+
+    def hear(self, message: Any) -> None:
+        """Keep a line of the console, but for one remark of Vega-Lite's that changes nothing on the page."""
+        if not message.text.startswith(REMARK):
+            self.said.append(f"{message.type}: {message.text}")
 
     def draw_all(self) -> None:
         """Draw every figure, seen or not."""
@@ -57,9 +64,9 @@ def opened(browser: Any, file: Path, width: int = 1280, height: int = 900, **con
     """Open a file with the network off."""
     with browser.new_context(viewport={"width": width, "height": height}, offline=True, **context) as own:
         page = own.new_page()
-        page.set_default_timeout(MINUTE_MS)
+        page.set_default_timeout(PATIENCE_MS)
         found = Opened(page)
-        page.on("console", lambda message: found.said.append(f"{message.type}: {message.text}"))
+        page.on("console", found.hear)
         page.on("pageerror", lambda error: found.said.append(f"error: {error}"))
         page.on("request", lambda asked: None if asked.url == file.as_uri() else found.asked.append(asked.url))
         page.goto(file.as_uri())

@@ -1,4 +1,4 @@
-"""A page with everything on it: the holistic study over a small planted world, one of its models with a hostile name."""
+"""A page with everything on it: the holistic study over a small planted world, with one hostile name in it."""
 
 from __future__ import annotations
 

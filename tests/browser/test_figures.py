@@ -16,6 +16,12 @@ def press(found: Opened, group: str, **how: Any) -> None:
     found.page.evaluate("new Promise((done) => setTimeout(done, 300))")
 
 
+def told(found: Opened, words: str) -> None:
+    """Wait until the status says so, and the figures have followed."""
+    found.page.locator("#found", has_text=words).wait_for()
+    found.page.evaluate("new Promise((done) => setTimeout(done, 500))")
+
+
 def filtered(found: Opened) -> list[str]:
     """Sections whose figures the reader can filter."""
     names: list[str] = found.page.evaluate(
@@ -69,9 +75,7 @@ def test_search_highlights_in_every_panel_and_says_how_many(browser: Any, report
         assert found.marks(FIGURE, dim) == 0
         before = found.marks(FIGURE, points)
         found.page.fill("#filter input", "resnet50.tv")
-        found.page.wait_for_function("document.getElementById('found').textContent !== ''")
-        found.page.evaluate("new Promise((done) => setTimeout(done, 300))")
-        assert found.page.inner_text("#found") == "1 model matches"
+        told(found, "1 model matches")
         # One point a panel stays, and has an outline; all others are dim.
         assert found.marks(FIGURE, points) == PANELS
         assert found.marks(FIGURE, dim) == before - PANELS
@@ -81,7 +85,7 @@ def test_search_highlights_in_every_panel_and_says_how_many(browser: Any, report
         assert found.marks(FIGURE, dim) == 0
         assert found.page.inner_text("#found") == ""
         found.page.fill("#filter input", "no such model")
-        found.page.wait_for_function("document.getElementById('found').textContent === '0 models match'")
+        told(found, "0 models match")
 
 
 def test_a_rectangle_picks_the_same_models_in_all_panels(browser: Any, report_file: Path) -> None:
@@ -95,8 +99,7 @@ def test_a_rectangle_picks_the_same_models_in_all_panels(browser: Any, report_fi
         mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
         mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.75 * box["height"], steps=4)
         mouse.up()
-        found.page.wait_for_function("document.getElementById('found').textContent.endsWith('in the rectangle')")
-        found.page.evaluate("new Promise((done) => setTimeout(done, 500))")
+        told(found, "in the rectangle")
         count = int(found.page.inner_text("#found").split()[0])
         assert 0 < count < 40
         assert found.marks(FIGURE, "path[stroke-width='2.2']") == count * PANELS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -102,6 +103,30 @@ def test_recalls_are_those_of_the_library_s_own_features(made: Path) -> None:
         assert float(found[f"text_recall_at_{k}"]["value"]) == pytest.approx(text, abs=1 / 12)
     assert {(row["n"], row["n_total"]) for row in found.values()} == {("36", "36"), ("12", "12")}
     assert "1 captions are longer than the text tower reads" in done.err
+
+
+def test_coco_with_five_and_with_six_captions_an_image(tmp_path: Path) -> None:
+    names = [f"COCO_val2014_{number:012d}.jpg" for number in range(1, 13)]
+    captions = {name: [f"picture {at}, view {n}" for n in range(6 if at == 3 else 5)] for at, name in enumerate(names)}
+    images = tmp_path / "coco"
+    (images / "val2014").mkdir(parents=True)
+    for at, name in enumerate(names):
+        picture(at).save(images / "val2014" / name)
+    pairs = [(names.index(name) + 1, caption) for name, texts in captions.items() for caption in texts]
+    (images / "coco_test_karpathy.json").write_text(json.dumps({
+        "images": [{"id": at, "file_name": name} for at, name in enumerate(names, 1)],
+        "annotations": [{"id": at, "image_id": image, "caption": text} for at, (image, text) in enumerate(pairs)],
+    }))  # fmt: skip
+    store = tmp_path / "store"
+    ok(extract(store, "index", "mscoco", "--root", images))
+    ok(extract(store, "run", *TINY, "--dataset", "mscoco"))
+    found = table(ok(analyze(store, "score")))
+    features = library([text for _, text in pairs], [images / "val2014" / name for name in names])
+    for k in (1, 5, 10):
+        image, text = recall_at_k(*features, np.asarray([image - 1 for image, _ in pairs]), k)
+        assert float(found[f"image_recall_at_{k}"]["value"]) == pytest.approx(image, abs=1 / 61)
+        assert float(found[f"text_recall_at_{k}"]["value"]) == pytest.approx(text, abs=1 / 12)
+    assert {(row["dataset"], row["n"]) for row in found.values()} == {("mscoco", "61"), ("mscoco", "12")}
 
 
 def test_no_words_are_put_before_a_caption_and_kinds_need_not_be_named(made: Path, tmp_path: Path) -> None:

@@ -188,11 +188,11 @@ def test_missing_embeddings_are_missing_not_zero(store: Path) -> None:
 def test_lost_numbers_of_a_derived_model_name_convert(store: Path) -> None:
     convert(store, "tip-adapter", "--dataset", "insects", "--shots", "shots")
     opened = Store(store)
-    (binding,) = bindings(opened, ["new"], ["insects"])
-    shutil.rmtree(store / "data" / "logits" / binding.label)
+    (request,) = (one for one in opened.requests().live if one.model == "new")
+    shutil.rmtree(store / "data" / "logits" / request.label)
     reader = Reader(opened)
     with pytest.raises(IncompleteError, match=r"`assay-cache repair`, then `assay-extract convert tip-adapter --base"):
-        list(reader.segments(reader.unit("logits", opened.space(binding.label), binding.requests[0].packs[0])))
+        list(reader.segments(reader.unit("logits", opened.space(request.label), request.packs[0])))
 
 
 def test_verify_leaves_out_what_came_from_no_image_pass(store: Path) -> None:

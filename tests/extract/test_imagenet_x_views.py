@@ -53,7 +53,16 @@ def test_counts_of_all_factors_without_any_image(dataset: str, tmp_path: Path) -
     report, view = indexed(store, dataset, None)
     assert (report.samples, report.images, report.labelled, report.hashed) == (rows, rows, rows, 0)
     assert report.note == ""
-    assert set(view.columns) == {"sample", "image_id", "label", *FACTORS.factors}
+    said = {"labels", "metaclass", "metaclass_unseen"}
+    assert set(view.columns) == {"sample", "image_id", "label", *said, *FACTORS.factors}
+    # Of one class there is no image; its metaclass is told by the others of that.
+    told = {*view["label"], *view["metaclass_unseen"].explode().drop_nulls()}
+    assert (told, view["label"].n_unique()) == (set(range(1000)), 999)
+    assert set(view["metaclass"]) == {*FACTORS.metaclasses, "other"}
+    # One metaclass a class; image number 2 is a mountain, or a volcano's.
+    assert view.group_by("label").agg(pl.col("metaclass").n_unique())["metaclass"].max() == 1
+    second = view.filter(sample=val_name(2))
+    assert second.height == 0 or second["labels"].to_list() == [[970, 795]]
     assert {view.schema[factor] for factor in ORDER} == {pl.Boolean}
     assert [int(view[factor].sum()) for factor in ORDER] == counts
     assert store.version(dataset).facts["virtual"] is True
@@ -119,6 +128,7 @@ def test_samples_are_file_names_whatever_the_folders(flat: bool, tmp_path: Path)
     ]
     _, library = indexed(new_store(tmp_path), "imagenet-x-library", root, annotations=said)
     assert library["sample"].to_list() == [val_name(2), val_name(10)]
+    assert not {"labels", "metaclass"} & set(view.columns), "the folder holds no file that tells them"
 
 
 def test_folder_and_annotated_class_must_agree(tmp_path: Path) -> None:

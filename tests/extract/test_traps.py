@@ -193,6 +193,23 @@ def test_an_unknown_class_in_one_row_names_that_row(tmp_path: Path) -> None:
     assert nothing_written(tmp_path / "s")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("photos", "--root", "absent"),
+        ("photos",),
+        ("a/b", "--root", "."),
+        ("photos", "--root", ".", "--labels", "absent.csv"),
+        ("objectnet", "--root", ".", "--augment", 2),
+    ],
+)
+def test_a_slip_of_the_pen_leaves_no_empty_store(arguments: tuple[object, ...], tmp_path: Path) -> None:
+    done = extract(tmp_path / "s", "index", *arguments)
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert not (tmp_path / "s").exists()
+
+
 def test_a_listing_may_not_point_outside(tmp_path: Path) -> None:
     files = Miniature(tmp_path / "photos").image("a.jpg")
     (tmp_path / "secret.jpg").write_bytes(encoded(9, ".jpg"))
