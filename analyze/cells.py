@@ -161,9 +161,7 @@ class _Search:
     def binding(self, model: str, dataset: str) -> Binding:
         """Return what binds a pair that is asked for."""
         if (model, dataset) not in self.bindings:
-            self.bindings[model, dataset] = bind(
-                self.store, self.asked[model, dataset], self.ask.spaces, SCORABLE
-            )
+            self.bindings[model, dataset] = bind(self.store, self.asked[model, dataset], self.ask.spaces, SCORABLE)
         return self.bindings[model, dataset]
 
     def view(self, dataset: str) -> View:

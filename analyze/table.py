@@ -98,16 +98,15 @@ INTERVALS: Mapping[str, str] = {
     "accuracy_circular": "Clopper-Pearson",
     **dict.fromkeys(
         ("accuracy_shuffled", "accuracy_likelihood", "unparsed_rate", "letter_share"),
-        "percentile bootstrap over images with all orders, 1000 draws, seed 0; Clopper-Pearson of the images at 0 and 1",
+        "percentile bootstrap over images with all orders, 1000 draws, seed 0; Clopper-Pearson of the images at ends",
     ),
     "misclassification_auroc": "hull of Newcombe's score-type interval and DeLong's on the logit scale",
     "aurc": "bootstrap over images in 256 blocks of confidence, 1000 draws, seed 0, hull with the value",
     "risk_at_coverage_0.8": "bootstrap as of aurc, hull with Clopper-Pearson of the images kept",
     "risk_at_coverage_0.9": "bootstrap as of aurc, hull with Clopper-Pearson of the images kept",
     **dict.fromkeys(
-        ("recall_1cm", "recall_2cm", "recall_5cm", "recall_5px", "recall_10px", "recall_20px", "recall_25px")
-        + ("recall_50px", "pck_0.1"),
-        "percentile bootstrap over pairs of images, 1000 draws, seed 0, hull with the value; of class means within class",
+        (*(f"recall_{error}" for error in ("1cm", "2cm", "5cm", "5px", "10px", "20px", "25px", "50px")), "pck_0.1"),
+        "percentile bootstrap over pairs of images, 1000 draws, seed 0, hull with the value; class means within class",
     ),
 }
 """How the 95 % interval of each metric is made; written beside every results file."""

@@ -8,7 +8,7 @@ from analyze.table import INTERVALS
 
 from .gathered import Gathered, command
 
-MOST_NUMBERS = 2_000
+MOST_NUMBERS = 1_000
 """Rows of the table of all numbers; the files beside the page hold every row."""
 
 

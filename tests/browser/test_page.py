@@ -38,9 +38,9 @@ def test_axe_finds_nothing_serious(
         found.draw_all()
         found.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         found.page.evaluate(axe_script)
-        # Rows of a table are alike: the first few stand for thousands, whose contrast would take minutes.
+        # Rows of a table are alike: the first few stand for thousands. Drawings are hidden from readers as a whole.
         result = found.page.evaluate(
-            "axe.run({ exclude: [['tbody tr:nth-child(n+4)']] }, { resultTypes: ['violations'] })"
+            "axe.run({ exclude: [['tbody tr:nth-child(n+4)'], ['.panel > *']] }, { resultTypes: ['violations'] })"
         )
         grave = [
             (one["id"], [node["target"] for node in one["nodes"]][:3])
