@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cache.store import Store
 from cache.texts import ClassList, read_classes
 
-from .cells import Cell
+from .cell import Cell
 from .intervals import clopper_pearson
 from .judged import Judged
 from .measure import Measured

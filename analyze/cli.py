@@ -35,7 +35,7 @@ from .commands.trend import trend
 if TYPE_CHECKING:
     from cache.store import Store
 
-    from .cells import Cell
+    from .cell import Cell
     from .measure import Measured
 
 app = make_app("assay-analyze", "Compute metrics, figures and reports from a store.")

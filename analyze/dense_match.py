@@ -23,7 +23,7 @@ from cache.reader import Reader, State
 from cache.spaces import Space
 from manifests.canonical import digest
 
-from .cells import Missing
+from .cell import Missing
 from .correspondence_rows import grids_of, truth_of, variant_of
 from .matched import MatchedCell, find_depths, geometry_word
 from .metrics.correspondence import nearest_neighbours

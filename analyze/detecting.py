@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from manifests.catalogue import Catalogue
 
 from .asked import Roles
-from .cells import Cell
+from .cell import Cell
 from .detection_rows import Side, detection_rows, own_scores
 from .lessons import Lessons
 from .measure import Measured

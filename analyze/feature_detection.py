@@ -19,7 +19,7 @@ from cache.texts import ClassList, read_classes
 from cache.views import View
 from cache.zero_shot import Head, zero_shot_logits
 
-from .cells import Cell
+from .cell import Cell
 from .checks import Matrix
 from .detectors import HELD_OUT, Detector, Scores
 from .feature_detectors import NEED_WEIGHTS, NEIGHBOURS, FeatureDetectors, FitSet, fit_feature_detectors

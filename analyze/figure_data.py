@@ -11,7 +11,7 @@ import polars as pl
 from cache.store import Store
 from cache.texts import ClassList, read_classes
 
-from .cells import Cell
+from .cell import Cell
 from .headline_answers import headline_answers
 from .measure import Measured
 from .metrics.calibration import expected_calibration_error, reliability_bins

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from manifests.canonical import digest
 
 from .calibrated import Sink
-from .cells import Cell
+from .cell import Cell
 from .intervals import clopper_pearson
 from .judged import Judge
 from .metrics.options import listed_correct

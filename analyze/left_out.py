@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cache.commits import RowFailure
 
-from .cells import Cell
+from .cell import Cell
 from .measure import Measured
 
 

@@ -19,7 +19,7 @@ from manifests.catalogue import Catalogue
 from .asked import Roles
 from .calibrated import Labelled, Sink
 from .calibration_rows import temperature_row
-from .cells import Cell
+from .cell import Cell
 from .detectors import KlMatching, Restricted, ScaledMsp, Scores
 from .feature_detection import FeatureDetection
 from .fitting import Fitting

@@ -24,7 +24,7 @@ from cache.store import Store
 from cache.views import View
 from manifests.canonical import digest
 
-from .cells import Missing
+from .cell import Missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from cache.stored_text import build_head
 from cache.zero_shot import Head, cosines
 
 from .calibrated import Forecast, Sink
-from .cells import Cell
+from .cell import Cell
 from .judged import Judge, Judged
 from .metrics.classwise import ClasswiseSums
 from .metrics.ood_scores import max_cosine, mcm

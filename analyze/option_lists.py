@@ -20,7 +20,8 @@ from manifests.catalogue import Catalogue
 
 from .applicable import applicable
 from .asked import Ask
-from .cells import Cell, Missing, find_cells
+from .cell import Cell, Missing
+from .cells import find_cells
 from .checks import Matrix
 from .judged import Judge
 from .measure import show

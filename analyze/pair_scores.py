@@ -9,7 +9,7 @@ from cache.bindings import matched_pairs
 from cache.reader import Reader
 
 from .asked import Ask
-from .cells import Found, Missing
+from .cell import Found, Missing
 from .correspondence_rows import Matched, correspondence_rows
 from .table import Result
 

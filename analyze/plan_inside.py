@@ -17,7 +17,7 @@ from manifests.catalogue import Catalogue
 from manifests.errors import UsageError
 
 from .asked import Roles
-from .cells import Cell
+from .cell import Cell
 from .detectors import Cosine
 from .inside import Inside, Reading, Split
 from .judged import Judge, judge

@@ -21,7 +21,7 @@ from cache.texts import ClassList
 from manifests.schema import Dataset, LabelSpace
 
 from .applicable import Applicable
-from .cells import Cell
+from .cell import Cell
 from .judged import Judge, Judged, judge
 from .protocols import BY_ID, Protocol
 from .scores import ImageNumbers

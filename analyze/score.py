@@ -24,7 +24,8 @@ from manifests.catalogue import Catalogue
 from .applicable import Applicable, applicable
 from .asked import Ask, Roles
 from .breakdown import Breakdown
-from .cells import Cell, Missing, find_cells
+from .cell import Cell, Missing
+from .cells import find_cells
 from .detecting import Detecting
 from .fitting import Fitting
 from .imagenet_d_rows import ImagenetDRows

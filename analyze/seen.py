@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cache.store import Store
 from manifests.schema import Dataset
 
-from .cells import Cell
+from .cell import Cell
 from .figure_data import RELIABILITY, SHORT, first_predictions, reliability_rows
 from .headline_answers import headline_answers
 from .measure import Measured

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from analyze.build_report import Seen
-    from analyze.cells import Cell
+    from analyze.cell import Cell
     from analyze.figures.export import ChartForMedium, Words
     from analyze.measure import Measured
     from analyze.named.material import Drawn

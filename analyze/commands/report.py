@@ -22,7 +22,7 @@ from .selection import (
 )
 
 if TYPE_CHECKING:
-    from analyze.cells import Cell
+    from analyze.cell import Cell
     from analyze.measure import Measured
     from cache.store import Store
 

@@ -14,7 +14,7 @@ from cache.console import Options, log
 from manifests.errors import UsageError
 
 if TYPE_CHECKING:
-    from analyze.cells import Cell
+    from analyze.cell import Cell
     from analyze.fitting import Fitting
     from analyze.measure import Measured
     from analyze.score import Scored

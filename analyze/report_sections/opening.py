@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from analyze.cells import Missing
+from analyze.cell import Missing
 from analyze.named.recipes.remedies import remedy
 from analyze.report.tables import Cell, HtmlTable
 from manifests.canonical import digest

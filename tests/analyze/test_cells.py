@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from analyze.asked import Ask
-from analyze.cells import Found, find_cells
+from analyze.cell import Found
+from analyze.cells import find_cells
 from cache.errors import IntegrityError, UsageError
 from cache.reader import Reader
 from cache.texts import ClassList

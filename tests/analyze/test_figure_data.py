@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from analyze.asked import Ask
-from analyze.cells import Cell
+from analyze.cell import Cell
 from analyze.figure_data import distinct_rows, first_predictions, predictions_rows, reliability_rows, shown_model
 from analyze.measure import Measured
 from analyze.metrics.calibration import expected_calibration_error

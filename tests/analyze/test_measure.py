@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from analyze.asked import Ask
-from analyze.cells import Cell, find_cells
+from analyze.cell import Cell
+from analyze.cells import find_cells
 from analyze.measure import Measured, measure
 from analyze.metrics.ood_scores import mcm
 from analyze.metrics.softmax import summarize

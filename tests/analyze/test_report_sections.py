@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analyze.cells import Missing
+from analyze.cell import Missing
 from analyze.named.material import Drawn
 from analyze.report.answers import Answer, answered, bar
 from analyze.report_sections import model_cards as cards_module

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from analyze.build_report import Gathered, build_report, gather
-from analyze.cells import Missing
+from analyze.cell import Missing
 from analyze.figure_data import SHORT
 from analyze.report.page import render
 from analyze.score import Scored

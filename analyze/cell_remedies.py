@@ -1,0 +1,94 @@
+"""Which command brings a cell that is not here: it depends on what was asked before and where numbers came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cache.bindings import Binding
+from cache.image_pairs import scheme_of
+from cache.ingested import is_ingested
+from cache.reader import State
+from cache.remedies import command, is_derived
+
+from .asked import Wanted
+from .cell import Missing
+from .cell_search import Search
+
+_WITH_PAIRS = frozenset({"navi", "scannet-1500", "spair-71k"})
+"""Layouts of datasets that list pairs of images, and are scored by correspondence."""
+
+
+def never_asked(search: Search, one: Wanted) -> Missing:
+    """Say that numbers were never asked for, and what asks for them."""
+    listed = search.known.catalogue.models.get(one.model)
+    zero_shot = listed is not None and not listed.label_space
+    run = f"`{run_command(one.model, one.dataset)}{prompt_words(search, one.prompts)}`"
+    if one.dataset not in search.store.datasets():
+        index = f"`assay-extract index {one.dataset or 'DATASET'} --root DIR`"
+        if one.dataset in search.known.catalogue.datasets:
+            layouts = search.known.catalogue.datasets[one.dataset].layouts
+            if _WITH_PAIRS.intersection(layouts):
+                return never_matched(one, f"{index}, then ")
+        run = f"{index}, then {run}"
+    elif scheme_of(search.view(one.dataset).table.columns):
+        return never_matched(one)
+    kind = "embeddings" if zero_shot else "logits"
+    if listed is not None and listed.group == "vlm":
+        kind, ingest = "records", f"assay-cache ingest --model {one.model} --dataset {one.dataset} --kind records FILE"
+        run = f"`assay-analyze questions --out FILE` writes what to ask; `{ingest}` brings the answers"
+    return Missing(one.model, one.dataset, kind, "", "were never asked for", run)
+
+
+def run_command(model: str, dataset: str, kinds: str = "") -> str:
+    """Return the command that extracts a model on a dataset."""
+    command = f"assay-extract run --model {model or 'MODEL'} --dataset {dataset or 'DATASET'}"
+    return f"{command} --kinds {kinds}" if kinds else command
+
+
+def again(search: Search, binding: Binding, kind: str, words: str = "") -> str:
+    """Return the command that brings numbers: it depends on where those of this binding came from."""
+    space = search.store.space(binding.label)
+    if is_ingested(space) or is_derived(space):
+        base = str(binding.facts.get("derived_from", "B"))
+        return command(kind, space, binding.model, binding.dataset, base)
+    return run_command(binding.model, binding.dataset, "" if kind == "embeddings" else kind) + words
+
+
+def prompt_words(search: Search, patterns: Sequence[str]) -> str:
+    """Return the options that name prompt sets, as the command spelled them."""
+    return "".join(f" --prompts {search.files.option(pattern)}" for pattern in patterns)
+
+
+def never_matched(one: Wanted, before: str = "") -> Missing:
+    """Say that a model was never matched on a dataset of pairs."""
+    run = f"`assay-extract match --model {one.model or 'MODEL'} --dataset {one.dataset}`"
+    return Missing(one.model, one.dataset, "matches", "", "were never asked for", before + run)
+
+
+def ask_again(search: Search, binding: Binding) -> str:
+    """Return the command that asks a language model the questions that have no answer."""
+    space = search.store.space(binding.label)
+    if is_ingested(space):
+        return again(search, binding, "records")
+    model = str(space.provenance.get("weights", "")) or binding.model
+    called = "" if model == binding.model else f" --as {binding.model}"
+    return f"assay-extract run --model {model} --dataset {binding.dataset} --kinds records --questions FILE{called}"
+
+
+def speaks(search: Search, binding: Binding) -> bool:
+    """Tell whether a model has a text tower."""
+    return "text" in search.store.space(binding.label).identity
+
+
+def missing_head(search: Search, one: Wanted, pattern: str) -> Missing:
+    """Say that a head is not here, and what makes it."""
+    run = text_run(search, search.binding(one.model, one.dataset), [pattern] if pattern else [])
+    return Missing(one.model, one.dataset, "heads", pattern, State.ABSENT.value, f"`{run}`")
+
+
+def text_run(search: Search, binding: Binding, patterns: Sequence[str]) -> str:
+    """Return the command that encodes prompts; it reads no image."""
+    said = str(search.store.space(binding.label).provenance.get("weights", ""))
+    # What does not follow from the model's name.
+    weights = f" --weights {said.removeprefix('file ')}" if said.startswith(("random:", "hf-hub:", "file ")) else ""
+    return f"{run_command(binding.model, binding.dataset, 'text')}{prompt_words(search, patterns)}{weights}"
