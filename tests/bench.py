@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -215,6 +216,29 @@ def indexing(folder: Path) -> Row:
     return compare("T5 index 400 JPEG files", ours, "sha256 of the same files", theirs, "<= 1/0.7", 3)
 
 
+def page() -> dict[str, object]:
+    """Size and speed of the report in Chromium, against the budgets of the page; empty where there is no browser."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        return {}
+    from tests.browser.budget import measure
+    from tests.browser.conftest import ARGUMENTS
+    from tests.browser.pages import write_page
+
+    program = os.environ.get("ASSAY_CHROMIUM") or shutil.which("chromium")
+    if program is None:
+        return {}
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        start = time.perf_counter()
+        file = write_page(Path(name))
+        built = time.perf_counter() - start
+        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        found = asdict(measure(browser, file))
+        browser.close()
+    return {"built_s": round(built, 1), **found}
+
+
 def main() -> None:
     """Run everything and write `bench.json` and `bench.md`."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -241,7 +265,9 @@ def main() -> None:
         "allocator": "jemalloc" if "jemalloc" in os.environ.get("LD_PRELOAD", "") else "the system's",
     }
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "bench.json").write_text(json.dumps({"about": about, "rows": [asdict(r) for r in rows]}, indent=1))
+    (options.out / "bench.json").write_text(
+        json.dumps({"about": about, "rows": [asdict(r) for r in rows], "page": page()}, indent=1)
+    )
     lines = ["| task | ours, ms | yardstick | its ms | ratio | target |", "|---|---|---|---|---|---|"]
     lines += [f"| {r.task} | {r.ours_ms} | {r.yardstick} | {r.yardstick_ms} | {r.ratio} | {r.target} |" for r in rows]
     (options.out / "bench.md").write_text("\n".join(lines) + "\n")

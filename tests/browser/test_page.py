@@ -36,20 +36,20 @@ def test_axe_finds_nothing_serious(
     # The page allows three scripts, by their hashes; axe is none of them.
     with opened(browser, report_file, width, color_scheme=scheme, bypass_csp=True) as found:
         found.draw_all()
+        found.page.screenshot(path=pictures / f"{width}-{scheme}.png", full_page=True)
         found.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        found.page.evaluate(axe_script)
-        # Rows of a table are alike: the first few stand for thousands. Drawings are hidden from readers as a whole.
-        result = found.page.evaluate(
-            "axe.run({ exclude: [['tbody tr:nth-child(n+4)'], ['.panel > *']] }, { resultTypes: ['violations'] })"
+        # Rows of a table are alike, and drawings are hidden from readers as a whole: axe would look at 60,000 nodes.
+        found.page.evaluate(
+            "document.querySelectorAll('tbody tr:nth-child(n+4), .panel > *').forEach((x) => x.remove())"
         )
+        found.page.evaluate(axe_script)
+        result = found.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
         grave = [
             (one["id"], [node["target"] for node in one["nodes"]][:3])
             for one in result["violations"]
             if one["impact"] in ("serious", "critical")
         ]
         assert grave == []
-        found.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = false; })")
-        found.page.screenshot(path=pictures / f"{width}-{scheme}.png", full_page=True)
 
 
 def test_a_model_called_like_an_attack_stays_text(browser: Any, report_file: Path) -> None:

