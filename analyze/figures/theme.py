@@ -148,7 +148,10 @@ def known_source(source: str | None) -> str:
 
 def screen_config() -> dict[str, Any]:
     """Vega-Lite config of the page: light colours, which the page turns into CSS variables."""
-    return _config(SCREEN, grid=SURFACES.grid.light)
+    config = _config(SCREEN, grid=SURFACES.grid.light)
+    # Where a drawing keeps a legend of its own, its words have to be seen on a dark page too.
+    config["legend"] = {"labelColor": SURFACES.text.light, "titleColor": SURFACES.text.light}
+    return config
 
 
 def paper_config() -> dict[str, Any]:
