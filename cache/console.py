@@ -31,7 +31,7 @@ COMMANDS = frozenset(
     {
         *("list", "index", "plan", "run", "status", "doctor", "verify", "convert", "match"),
         *("ls", "check", "repair", "gc", "drift", "retire", "pull", "push", "bundle", "unbundle", "ingest"),
-        *("score", "trend", "figure", "table", "report", "claims", "export", "attest"),
+        *("score", "trend", "figure", "table", "report", "claims", "export", "attest", "prompts", "questions"),
     }
 )
 """Commands of all three programs, so that they can share one configuration file."""
