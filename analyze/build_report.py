@@ -69,7 +69,8 @@ def gather(
         study=study,
         claims=_claims(scored.table, catalogue, study),
         named=tuple((module, _drawn(module.draw, material)) for module in named),
-        coverage=coverage_table.draw(material) if study is not None else None,
+        # Photographs without labels have predictions and no numbers: a table of numbers would say that all is missing.
+        coverage=coverage_table.draw(material) if study is not None and scored.table.height else None,
     )
 
 
