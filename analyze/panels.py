@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .axes import Axis, parse_axis, points
 from .deviation_rows import Fit, Fitting
 from .figures.scales import Scale
-from .figures.trend_panels import COLUMNS, Panel
+from .figures.trend_marks import COLUMNS, Panel
 from .scales import place
 from .trend_rows import FACTS, choose_cluster, equal_models_once
 from .trend_table import cloud_of, fit_cloud

@@ -26,7 +26,7 @@ from .theme import (
     known_group,
     measures,
 )
-from .trend_panels import UNKNOWN_SIZE
+from .trend_marks import UNKNOWN_SIZE
 
 NAME: Final = "strips"
 COLUMNS: Final = ("panel", "mark", "row", "group", "model", "parameters_m", "value", "lo", "hi", "text")

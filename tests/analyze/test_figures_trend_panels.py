@@ -14,7 +14,8 @@ import vl_convert
 from analyze.figures import trend_panels
 from analyze.figures.scales import TICKS, domain, probit_ticks
 from analyze.figures.theme import Medium
-from analyze.figures.trend_panels import COLUMNS, Panel, chart, describe
+from analyze.figures.trend_marks import COLUMNS, Panel
+from analyze.figures.trend_panels import chart, describe
 from analyze.report.page import vega_lite_version
 from manifests.errors import UsageError
 

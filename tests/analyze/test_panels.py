@@ -10,7 +10,7 @@ import pytest
 
 from analyze.commands.drawing import with_keys
 from analyze.deviation_rows import Fitting
-from analyze.figures import trend_panels
+from analyze.figures import trend_marks
 from analyze.panels import LINE_PLACES, Spec, make_panels
 from analyze.trend_rows import FACTS
 from manifests.errors import UsageError
@@ -125,7 +125,7 @@ def test_two_rows_of_a_model_are_an_error() -> None:
 def test_side_by_side_holds_the_same_numbers() -> None:
     specs = [SPEC, Spec(title="val", x="imagenet-val", y="imagenet-val")]
     long = make_panels(rows(), specs, QUICK).table
-    wide = trend_panels.side_by_side(long)
+    wide = trend_marks.side_by_side(long)
     models = wide.filter(pl.col("mark") == "model")
     assert models.height == 6
     for panel in (0, 1):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from analyze.deviation_rows import Fitting
-from analyze.figures import trend_panels
+from analyze.figures import trend_marks, trend_panels
 from analyze.figures.rows import MAX_ROWS
 from analyze.figures.theme import known_source
 from analyze.named.material import Drawn, Material
@@ -66,7 +66,7 @@ def drawn_panels(made: Panels, study: str, *, shared: bool = False, row: int = 0
         return Drawn(table=made.table, label=f"Nothing to draw: {why}.", missing=missing)
     wide = made.table.height > MAX_ROWS
     return Drawn(
-        table=trend_panels.side_by_side(made.table) if wide else made.table,
+        table=trend_marks.side_by_side(made.table) if wide else made.table,
         label=trend_panels.describe(made.table, made.panels),
         chart=lambda medium: trend_panels.chart(
             made.table, made.panels, medium, shared=shared, row=row, series=series, wide=wide
