@@ -136,7 +136,7 @@ def _look_up(
     import timm
     from timm.models import get_pretrained_cfg
 
-    from . import wide_resnet  # noqa: F401 - architectures that timm lacks register themselves with it
+    from . import tiny_mixer, wide_resnet  # noqa: F401 - architectures that timm lacks register themselves with it
 
     if arch.startswith(("hf-hub:", "local-dir:")):
         config, own = _saved_model(arch, offline)
