@@ -14,7 +14,7 @@ from manifests.schema import Study
 from manifests.selection import is_glob, matching, no_match, split_patterns
 
 IN_DISTRIBUTION = "imagenet-val"
-"""The in-distribution set of detection unless another is named."""
+"""The in-distribution set of detection where several could be, or none."""
 
 SCORABLE = frozenset({"logits", "embeddings", "text", "heads", "predictions", "records", "matches"})
 """A block of a study that asks for none of these has nothing to score."""
@@ -33,7 +33,7 @@ class Ask:
     study
         Its blocks are demands; the other fields limit it.
     id_dataset, ood_datasets
-        Roles in detection; left empty, the manifests' roles decide, with imagenet-val inside.
+        Roles in detection; left empty, the manifests' roles decide; imagenet-val is inside before others.
     """
 
     models: tuple[str, ...] = ()
@@ -228,12 +228,14 @@ def roles(known: Known, ask: Ask, wanted: Sequence[Wanted]) -> Roles:
     Raises
     ------
     UsageError
-        When sets are named as out of distribution and none as in-distribution, or one as both.
+        When sets are named as out of distribution and none as in-distribution, or one as both; when several sets
+        could be in-distribution.
     """
     present = {one.dataset for one in wanted}
-    if ask.ood_datasets and not ask.id_dataset and IN_DISTRIBUTION not in present:
+    inside = ask.id_dataset or _inside(known, present)
+    if ask.ood_datasets and not inside:
         raise UsageError("--ood-dataset needs --id-dataset NAME, the set that counts as in-distribution.")
-    inside = ask.id_dataset or IN_DISTRIBUTION
+    inside = inside or IN_DISTRIBUTION
     if inside in ask.ood_datasets:
         raise UsageError(
             f"{inside} cannot be in-distribution and out of it; --id-dataset and --ood-dataset both name it."
@@ -241,3 +243,17 @@ def roles(known: Known, ask: Ask, wanted: Sequence[Wanted]) -> Roles:
     listed = known.catalogue.datasets
     by_role = {name for name in present if name in listed and listed[name].role == "ood" and name != inside}
     return Roles(inside, frozenset(ask.ood_datasets or by_role))
+
+
+def _inside(known: Known, present: Collection[str]) -> str:
+    """Return the in-distribution set among those that are wanted, by the manifests' roles; "" where there is none."""
+    listed = known.catalogue.datasets
+    found = sorted(name for name in present if name in listed and listed[name].role == "id")
+    if IN_DISTRIBUTION in found or not found:
+        return IN_DISTRIBUTION if found else ""
+    if len(found) > 1:
+        raise UsageError(
+            f"{', '.join(found)} are all in-distribution sets by their manifests; say with --id-dataset {found[0]}, "
+            "for one, which of them counts, or limit the command with --dataset."
+        )
+    return found[0]

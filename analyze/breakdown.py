@@ -58,7 +58,9 @@ class Breakdown:
             `(k,)` column of each class of the dataset, where there are classes.
         """
         parts = column_slices(table, self.datasets.get(key.dataset))
-        factors = factor_slices(table, self.factors.values())
+        # Two sets of factors may have the same columns: the one that reads this dataset goes first.
+        sets = sorted(self.factors.values(), key=lambda entry: key.dataset not in entry.readings)
+        factors = factor_slices(table, sets)
         for answers in protocols:
             yield from selective_rows(key, answers, self.notes)
             for part in parts:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import altair as alt
 import polars as pl
 
 from manifests.catalogue import Catalogue
 from manifests.errors import AssayError, UsageError
-from manifests.schema import Study
+from manifests.schema import StandIns, Study
 
 from .figures import metric_dots, reliability
 from .figures.export import export
 from .figures.theme import Medium
-from .named import NAMED
+from .named import NAMED, showing
 from .named import coverage as coverage_table
 from .named.material import Drawn, Material, material_of
+from .named.recipes.remedies import study_of
 from .report.page import Report, Section, render
 from .report_sections import opening
 from .report_sections.accuracy import METRIC, accuracy, accuracy_rows, drawable
@@ -29,8 +32,10 @@ from .report_sections.model_cards import model_cards
 from .report_sections.named_figures import named_figures, section_id
 from .report_sections.numbers import numbers
 from .report_sections.predictions import predictions
+from .report_sections.stand_ins import stand_ins
 from .score import Scored
 from .seen import Seen
+from .stand_ins import told
 from .table import write_table
 
 __all__ = ["Gathered", "Seen", "build_report", "gather", "write_report"]
@@ -53,12 +58,14 @@ def gather(
     catalogue
         The manifests; without them nothing is known of models and datasets, and no paper's figure is drawn.
     study
-        The study that was asked for; a paper's has that paper's figures and findings.
+        The study that was asked for; a paper's has that paper's figures and findings, and one whose sets stand in for
+        those of the papers has all of theirs, besides its own findings.
     """
     if catalogue is None:
         return Gathered(scored=scored, seen=seen, words=tuple(words))
     material = material_of(scored.table, catalogue, seen.bins(), study=study)
-    named = [module for module in NAMED if study is not None and str(module.ID).startswith(f"{study.id}/")]
+    papers = _papers(study)
+    named = [module for module in NAMED if study_of(module.ID) in papers]
     if named:
         named += [module for module in NAMED if module.ID in BESIDE_PAPERS]
     return Gathered(
@@ -67,25 +74,41 @@ def gather(
         words=tuple(words),
         datasets=catalogue.datasets,
         study=study,
-        claims=_claims(scored.table, catalogue, study),
-        named=tuple((module, _drawn(module.draw, material)) for module in named),
+        claims=_claims(scored.table, catalogue, study, papers),
+        named=tuple((module, _drawn(module, material)) for module in named),
         # Photographs without labels have predictions and no numbers: a table of numbers would say that all is missing.
-        coverage=coverage_table.draw(material) if study is not None and scored.table.height else None,
+        coverage=_coverage(scored, catalogue, study) if study is not None and scored.table.height else None,
+        cast=material.cast,
     )
 
 
-def _drawn(draw: Callable[[Material], Drawn], material: Material) -> Drawn | str:
+def _papers(study: Study | None) -> frozenset[str]:
+    """Papers whose figures and findings a study shows: its own, or all if its sets stand in for theirs."""
+    papers = frozenset(study_of(module.ID) for module in NAMED) - {""}
+    if study is None:
+        return frozenset()
+    return papers if study.stand_ins and study.id not in papers else papers & {study.id}
+
+
+def _coverage(scored: Scored, catalogue: Catalogue, study: Study) -> Drawn:
+    """Which groups have numbers on which of the study's own test sets: no part is played here."""
+    own = replace(study, stand_ins=StandIns())
+    return coverage_table.draw(material_of(scored.table, catalogue, pl.DataFrame(), study=own))
+
+
+def _drawn(module: ModuleType, material: Material) -> Drawn | str:
     try:
-        return draw(material)
+        return showing.draw(module, material)
     except AssayError as error:
         # One figure that these results cannot have does not take the page with it.
         return str(error)
 
 
-def _claims(table: pl.DataFrame, catalogue: Catalogue, study: Study | None) -> pl.DataFrame:
+def _claims(table: pl.DataFrame, catalogue: Catalogue, study: Study | None, papers: Collection[str]) -> pl.DataFrame:
     from .claims.answers_table import ANSWERS, claim_rows
 
-    asked = [claim for claim in catalogue.claims.values() if study is not None and claim.paper == study.id]
+    whose = {*papers, study.id} if study is not None else papers
+    asked = [claim for claim in catalogue.claims.values() if claim.paper in whose]
     return claim_rows(table, catalogue, asked, study=study) if asked else pl.DataFrame(schema=ANSWERS)
 
 
@@ -102,12 +125,15 @@ def build_report(gathered: Gathered) -> Report:
         *detection(gathered),
         *model_cards(gathered),
         *(seen if first else []),
+        *stand_ins(gathered),
         *numbers(gathered),
     ]
     study, coverage = gathered.study, gathered.coverage
     return Report(
         title="clip-assay report" if study is None else study.title,
-        lead="" if study is None else f"Study `{study.id}`" + (f": {study.paper}." if study.paper else "."),
+        lead=""
+        if study is None
+        else told(f"Study `{study.id}`{f': {study.paper}' * bool(study.paper)}.", gathered.cast),
         facts=opening.facts(gathered),
         missing=opening.missing_sentences(gathered),
         missing_table=opening.missing_table(gathered),

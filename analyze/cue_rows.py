@@ -19,12 +19,10 @@ from .intervals import clopper_pearson
 from .judged import Judged
 from .metrics.agreement import consistency_interval, error_consistency, mean_error_consistency
 from .metrics.shape_bias import CueCounts, category_counts, cue_counts, shape_bias_of
+from .protocols import BY_ID
 from .resampling import Interval, percentiles
 from .results import Key
 from .table import Result
-
-CUE_PROTOCOLS = ("cue-16", "cue-16-sum", "cue-16-max")
-"""Protocols that decide between the 16 categories of the stimuli."""
 
 SUBJECT = ".subject-"
 DRAWS = 1000
@@ -86,7 +84,7 @@ class CueRows:
 
     def one(self, key: Key, answers: Judged, table: pl.DataFrame) -> Iterator[Result]:
         """Yield shape bias and coverage of one model, over all conflict images and by shape category."""
-        if answers.protocol not in CUE_PROTOCOLS:
+        if answers.protocol not in BY_ID or not BY_ID[answers.protocol].cues:
             return
         key = replace(key, protocol=answers.protocol)
         cues, used = _Cues.of(answers, table), answers.counted & answers.ok

@@ -95,8 +95,13 @@ def _unit(rows: ArrayLike) -> NDArray[np.float32]:
     return np.asarray(array / np.where(norms > 0, norms, 1))
 
 
-def dense_cell(reader: Reader, binding: Binding) -> tuple[MatchedCell, DenseMatches] | Missing:
+def dense_cell(reader: Reader, binding: Binding, usual: str = "") -> tuple[MatchedCell, DenseMatches] | Missing:
     """Return a cell whose matches are made from stored patches, or what is missing of it.
+
+    Parameters
+    ----------
+    usual
+        The dataset's usual geometry, where its manifest names one.
 
     Raises
     ------
@@ -107,7 +112,7 @@ def dense_cell(reader: Reader, binding: Binding) -> tuple[MatchedCell, DenseMatc
     view, parent = store.version(binding.dataset), store.space(binding.label)
     listed = pairs_of(view)
     images = view.table["image_id"].to_list()
-    word = geometry_word(listed.scheme, str(parent.identity.get("variant", "")))
+    word = geometry_word(listed.scheme, str(parent.identity.get("variant", "")), usual)
     taking_part = [images[at] for pair in listed.pairs for at in (pair.first, pair.second)]
     places, segments, state = _patches(reader, parent, taking_part)
     lacking = len(set(taking_part) - set(places))

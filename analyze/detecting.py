@@ -15,7 +15,7 @@ from .cell import Cell
 from .detection_rows import Side, detection_rows, own_scores
 from .lessons import Lessons
 from .measure import Measured
-from .plan_inside import CLASS_BY_CLASS, left_out
+from .plan_inside import left_out
 from .results import default_detector
 from .row_key import Key
 from .table import Result
@@ -62,7 +62,9 @@ class Detecting:
 
     def _side(self, cell: Cell, measured: Measured) -> Side:
         name, table = cell.binding.dataset, cell.view.table
-        by_class = name in CLASS_BY_CLASS and name in self.roles.outside and "ood_class" in table.columns
+        manifest = self.catalogue.datasets.get(name)
+        told = manifest is not None and manifest.class_means
+        by_class = told and name in self.roles.outside and "ood_class" in table.columns
         return Side(
             key=self.key_of(cell),
             ok=measured.ok,

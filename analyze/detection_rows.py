@@ -81,7 +81,7 @@ def detection_rows(inside: Side, outside: Side, default: str) -> Iterator[Result
         scored = outside.ok & ~np.isnan(theirs)
         if not len(ours) or not scored.any():
             continue
-        stands_for_model = detector == Detector(default, detector.protocol)
+        stands_for_model = detector == Detector(default, detector.protocol, space=detector.space)
         yield from _compare(inside, outside, detector, ours, theirs[scored], "all", stands_for_model)
         if outside.classes is not None:
             named = np.asarray(outside.classes, object)[scored].tolist()

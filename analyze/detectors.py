@@ -30,12 +30,15 @@ class Detector:
         Which classes took part; "" for all columns.
     variant
         What it was fitted on, for one that was fitted.
+    space
+        Label space of those classes, where the protocol leaves it to the set.
     """
 
     name: str
     protocol: str = ""
     variant: str = ""
     calibration: str = "raw"
+    space: str = ""
 
 
 Scores = Mapping[Detector, NDArray[np.float64]]
@@ -116,12 +119,21 @@ class Restricted:
     ----------
     only
         `(n,)` images that take part: in-distribution those of the classes.
+    space
+        Label space of the classes.
     """
 
     def __init__(
-        self, n: int, protocol: str, members: Members, cosine: Cosine | None, only: NDArray[np.bool_] | None = None
+        self,
+        n: int,
+        protocol: str,
+        members: Members,
+        cosine: Cosine | None,
+        only: NDArray[np.bool_] | None = None,
+        space: str = "",
     ) -> None:
         self._protocol = protocol
+        self._space = space
         self._members = members
         self._cosine = cosine
         self._only = np.ones(n, bool) if only is None else only
@@ -146,4 +158,4 @@ class Restricted:
 
     def scores(self) -> Scores:
         """Return what was collected."""
-        return {Detector(name, self._protocol): values for name, values in self._found.items()}
+        return {Detector(name, self._protocol, space=self._space): values for name, values in self._found.items()}

@@ -39,7 +39,7 @@ class ImagenetDRows:
 
     def sinks(self, cell: Cell, judges: Sequence[Judge]) -> tuple[Sink, ...]:
         """Return what is to see the logits of a cell that has questions, before it is measured."""
-        self._judge = asking(judges)
+        self._judge = asking(self.lists.catalogue.datasets.get(cell.binding.dataset), judges)
         self._logits = None
         if self._judge is None or cell.predicted or cell.from_scores:
             return ()

@@ -54,11 +54,19 @@ class Reading:
 
     only
         `(n,)` images of the in-distribution set that belong to them.
+    space
+        Their label space.
     """
 
     protocol: str
     members: Members
     only: NDArray[np.bool_]
+    space: str = ""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Label space and protocol."""
+        return self.space, self.protocol
 
 
 @dataclass(slots=True)
@@ -103,7 +111,8 @@ class Inside:
         self._images = frozenset(self.table.filter(pl.Series(self.half))["image_id"].to_list())
         self._held = Held(self.half, ranks)
         self._restricted = [
-            Restricted(len(images), one.protocol, one.members, self.cosine, one.only) for one in self.readings
+            Restricted(len(images), one.protocol, one.members, self.cosine, one.only, one.space)
+            for one in self.readings
         ]
 
     def first_sinks(self) -> tuple[Sink, ...]:
@@ -174,10 +183,14 @@ class Inside:
         scales = [Scale(how, fitted.temperature.temperature, name, only) for how, fitted in found.items()]
         return (*([Scale("raw", 1.0, name, only)] if only is not None else []), *scales)
 
-    def outside_sinks(self, n: int, protocols: Sequence[str]) -> tuple[ScaledMsp | KlMatching | Restricted, ...]:
-        """Return the detectors of a set of n images out of distribution, under these protocols besides."""
+    def outside_sinks(
+        self, n: int, places: Sequence[tuple[str, str]]
+    ) -> tuple[ScaledMsp | KlMatching | Restricted, ...]:
+        """Return the detectors of a set of n images out of distribution, besides under these spaces and protocols."""
         found: list[ScaledMsp | KlMatching | Restricted] = [
-            Restricted(n, one.protocol, one.members, self.cosine) for one in self.readings if one.protocol in protocols
+            Restricted(n, one.protocol, one.members, self.cosine, space=one.space)
+            for one in self.readings
+            if one.place in places
         ]
         if self._templates is not None:
             found.append(KlMatching(n, self._templates))

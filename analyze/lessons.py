@@ -69,8 +69,8 @@ class Lessons:
         table, ways = cell.view.table, len(self.classes(cell.classes).keys)
         if cell.binding.dataset in self.roles.outside:
             manifest = self.catalogue.datasets.get(cell.binding.dataset)
-            protocols = () if manifest is None else restricting(manifest.protocols, ways)
-            self._detectors[_place(cell)] = found = teacher.outside_sinks(table.height, protocols)
+            places = () if manifest is None else restricting(manifest.protocols, ways, manifest.label_space)
+            self._detectors[_place(cell)] = found = teacher.outside_sinks(table.height, places)
             return found
         for judge in judges:
             judge.scale(teacher.scales((judge.space, judge.protocol.id), table))

@@ -50,19 +50,32 @@ class MatchedCell:
     inputs: str
 
 
-def geometry_word(scheme: Scheme, geometry: str) -> str:
+def geometry_word(scheme: Scheme, geometry: str, usual: str = "") -> str:
     """Return what `variant` says of a geometry: nothing of the dataset's usual one.
+
+    Parameters
+    ----------
+    usual
+        The usual one as the dataset's manifest says it; "" for that of the scheme.
 
     Examples
     --------
     >>> geometry_word("navi", "512x512"), geometry_word("navi", ""), geometry_word("navi", "512x512-four")
     ('', 'native', '512x512-four')
+    >>> geometry_word("navi", "", "native"), geometry_word("navi", "512x512", "native")
+    ('', '512x512')
     """
-    return "" if geometry == GEOMETRIES[scheme] else geometry or "native"
+    said = geometry or "native"
+    return "" if said == (usual or GEOMETRIES[scheme]) else said
 
 
 def find_matched(
-    store: Store, reader: Reader, requests: Sequence[Request], spaces: Sequence[str], allow_partial: bool = False
+    store: Store,
+    reader: Reader,
+    requests: Sequence[Request],
+    spaces: Sequence[str],
+    allow_partial: bool = False,
+    usual: str = "",
 ) -> tuple[list[MatchedCell], list[Missing]]:
     """Return the cells of one (model, dataset), one for each space that it was matched in, and what is missing.
 
@@ -72,6 +85,8 @@ def find_matched(
         Live requests for matches of the model on the dataset.
     spaces
         Names of spaces that limit the answer where one of them fits.
+    usual
+        The dataset's usual geometry, where its manifest names one.
 
     Raises
     ------
@@ -90,7 +105,7 @@ def find_matched(
     taken: dict[str, Request] = {}
     for label, some in by_space.items():
         space = store.space(label)
-        word = geometry_word(listed.scheme, str(space.identity["geometry"])) if listed.scheme else ""
+        word = geometry_word(listed.scheme, str(space.identity["geometry"]), usual) if listed.scheme else ""
         if word in taken:
             raise UsageError(
                 f"{some[0].model} on {view.name} was matched in two spaces of one geometry:\n"

@@ -17,6 +17,7 @@ from cache.reader import Reader
 from cache.store import Store
 from cache.texts import ClassList, read_classes
 from manifests.catalogue import Catalogue
+from manifests.schema import Dataset
 
 from .applicable import applicable
 from .asked import Ask
@@ -27,19 +28,6 @@ from .judged import Judge
 from .measure import show
 from .metrics.options import option_lists
 from .protocols import Members, restrict
-
-PROTOCOLS = ("imagenet-d-113-names", "imagenet-d-113")
-"""The 113 classes that lists are made of: by their own names where a model has a column for each, else by ImageNet's
-classes that they are made of."""
-
-SPACE = "imagenet-d-113"
-"""The label space of both."""
-
-PAPER_LISTS = ("resnet50.tv_in1k", "ViT-SO400M-14-SigLIP-384.webli", "ViT-L-14-336.openai")
-"""The selection models of the journal's Table III, as far as it says which they are."""
-
-PAPER_PROMPTS = "single"
-"""Its words for the classes: "a photo of a {}"."""
 
 
 class ClassLogits:
@@ -80,10 +68,28 @@ class OptionList:
         return np.array([self.classes.get(sample, none) for sample in samples], np.int64).reshape(-1, 4)
 
 
-def asking(judges: Sequence[Judge]) -> Judge | None:
-    """Return the judge that knows columns and right classes of questions; None where there are none."""
-    by_id = {judge.protocol.id: judge for judge in judges}
-    return next((by_id[name] for name in PROTOCOLS if name in by_id), None)
+def asking(dataset: Dataset | None, judges: Sequence[Judge]) -> Judge | None:
+    """Return the judge that knows columns and right classes of questions about a dataset; None where there are none.
+
+    Lists are made of the classes that a label names: on ImageNet-D the 113, by their own names where a model has a
+    column for each, else by ImageNet's classes that they are made of.
+    """
+    if dataset is None or dataset.options is None:
+        return None
+    by_label = [judge for judge in judges if judge.protocol.rule == "label"]
+    return next((judge for judge in by_label if judge.protocol.own_columns), by_label[0] if by_label else None)
+
+
+def protocol_of(dataset: Dataset | None) -> str:
+    """Return the protocol under which answers about a dataset are told, whoever gives them.
+
+    Examples
+    --------
+    >>> from manifests.catalogue import load
+    >>> protocol_of(load().datasets["imagenet-d"])
+    'imagenet-d-113-names'
+    """
+    return "" if dataset is None or not dataset.protocols else dataset.protocols[0]
 
 
 def select(model: str, samples: Sequence[str], logits: Matrix, labels: NDArray[np.int64], inputs: str) -> OptionList:
@@ -112,7 +118,7 @@ class OptionLists:
     """The lists of one call: made once a dataset, when first needed.
 
     names
-        Selection models that were named; empty: those of the paper that the store has.
+        Selection models that were named; empty: those of the dataset's manifest that the store has.
     missing, notes
         Get what stands in the way.
     """
@@ -134,7 +140,9 @@ class OptionLists:
             When a model that was named is unknown.
         """
         if dataset not in self._made:
-            found = [self._one(name, dataset) for name in dict.fromkeys(self.names or PAPER_LISTS)]
+            manifest = self.catalogue.datasets.get(dataset)
+            usual = () if manifest is None or manifest.options is None else manifest.options.lists
+            found = [self._one(name, dataset) for name in dict.fromkeys(self.names or usual)]
             self._made[dataset] = tuple(one for one in found if one is not None)
         return self._made[dataset]
 
@@ -146,9 +154,13 @@ class OptionLists:
         able = [(cell, judge) for cell in found.cells if (judge := self.judge(cell)) is not None]
         if not able:
             if not found.missing:
-                self.notes.append(f"{model} on {dataset} has no logits of {SPACE}, so it makes no lists of options.")
+                self.notes.append(
+                    f"{model} on {dataset} has no logits of {self._space(dataset)}, so it makes no lists of options."
+                )
             return None
-        cell, judge = next((one for one in able if one[0].prompt_set == PAPER_PROMPTS), able[0])
+        options = self.catalogue.datasets[dataset].options
+        prompts = "" if options is None else options.prompts
+        cell, judge = next((one for one in able if one[0].prompt_set == prompts), able[0])
         if len(able) > 1:
             self.notes.append(f"the lists of {model} on {dataset} are those under prompts {cell.prompt_set}.")
         sink = ClassLogits(cell.view.table.height, judge.members)
@@ -164,7 +176,11 @@ class OptionLists:
             return None
         ours, theirs = (self._classes(text) for text in (cell.view.classes, cell.classes))
         judges = applicable(manifest, self.catalogue.labels, cell.view.table, ours, theirs).judges
-        return asking(judges)
+        return asking(manifest, judges)
+
+    def _space(self, dataset: str) -> str:
+        manifest = self.catalogue.datasets.get(dataset)
+        return "the classes that questions offer" if manifest is None else manifest.label_space
 
     def _classes(self, text: str) -> ClassList:
         return read_classes(self.store.disk, self.store.layout, text)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from cache.bindings import matched_pairs
 from cache.reader import Reader
+from manifests.schema import Dataset
 
 from .asked import Ask
 from .cell import Found, Missing
@@ -30,21 +32,29 @@ class PairScores:
         self.notes += found.notes
 
 
-def score_pairs(reader: Reader, found: Found, ask: Ask, policy: str) -> PairScores:
+def score_pairs(
+    reader: Reader, found: Found, ask: Ask, policy: str, datasets: Mapping[str, Dataset] = MappingProxyType({})
+) -> PairScores:
     """Return the rows of every cell of pairs that a command means.
+
+    Parameters
+    ----------
+    datasets
+        Manifests, which may name a dataset's usual geometry.
 
     Raises
     ------
     UsageError, IntegrityError
         As the reader does; when two spaces would share a row.
     """
-    done = PairScores()
+    done, geometries = PairScores(), {name: one.geometry for name, one in datasets.items()}
     if found.matched:
         from .matched import find_matched
 
         asked = matched_pairs(reader.store)
         for pair in found.matched:
-            cells, missing = find_matched(reader.store, reader, asked[pair], ask.spaces, ask.allow_partial)
+            usual = geometries.get(pair[1], "")
+            cells, missing = find_matched(reader.store, reader, asked[pair], ask.spaces, ask.allow_partial, usual)
             done.missing += missing
             for cell in cells:
                 done.add(correspondence_rows(reader, cell, policy))
@@ -53,7 +63,7 @@ def score_pairs(reader: Reader, found: Found, ask: Ask, policy: str) -> PairScor
         from .dense_match import dense_cell
 
         for binding in found.dense:
-            dense = dense_cell(reader, binding)
+            dense = dense_cell(reader, binding, geometries.get(binding.dataset, ""))
             if isinstance(dense, Missing):
                 done.missing.append(dense)
             else:

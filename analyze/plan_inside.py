@@ -24,9 +24,6 @@ from .judged import Judge, judge
 from .protocols import BY_ID
 from .temperatures import Problem
 
-CLASS_BY_CLASS = ("ninco",)
-"""Sets out of distribution whose rows are told class by class, and as means over classes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Classes:
@@ -67,8 +64,8 @@ def plan_inside(
     for other in others:
         for found in _among_ours(catalogue, cell, classes, other.binding.dataset):
             if other.binding.dataset in roles.outside:
-                if all(found.protocol.id != one.protocol for one in readings):
-                    readings.append(Reading(found.protocol.id, found.members, found.labels >= 0))
+                if all((found.space, found.protocol.id) != one.place for one in readings):
+                    readings.append(Reading(found.protocol.id, found.members, found.labels >= 0, found.space))
             elif found.protocol.calibrated:
                 problems[found.space, found.protocol.id] = Problem(found.members, found.labels)
     try:
@@ -89,23 +86,29 @@ def plan_inside(
 def _among_ours(catalogue: Catalogue, cell: Cell, classes: Classes, dataset: str) -> Iterator[Judge]:
     """Yield the in-distribution set as seen under each protocol of another set, besides that of all columns."""
     manifest = catalogue.datasets.get(dataset)
-    for name in () if manifest is None else restricting(manifest.protocols, len(classes.theirs.keys)):
+    own = "" if manifest is None else manifest.label_space
+    for space, name in () if manifest is None else restricting(manifest.protocols, len(classes.theirs.keys), own):
         protocol = replace(BY_ID[name], rule="label")
-        space = "" if manifest is None else manifest.label_space
         found = judge(protocol, catalogue.labels, space, cell.view.table, classes.ours.keys, classes.theirs.keys)
         if isinstance(found, Judge):
             yield found
 
 
-def restricting(protocols: Sequence[str], ways: int) -> tuple[str, ...]:
-    """Return the known protocols that are not that of all columns.
+def restricting(protocols: Sequence[str], ways: int, own: str = "") -> tuple[tuple[str, str], ...]:
+    """Return label space and id of the known protocols that are not that of all columns.
+
+    Parameters
+    ----------
+    own
+        The label space of the set that names them, which a protocol may leave the choice to.
 
     Examples
     --------
-    >>> restricting(("1000-way", "imagenet-o-200", "mine"), 1000)
-    ('imagenet-o-200',)
+    >>> restricting(("1000-way", "imagenet-o-200", "mine", "own-classes"), 1000, "half")
+    (('imagenet-o-200', 'imagenet-o-200'), ('half', 'own-classes'))
     """
-    return tuple(name for name in protocols if name in BY_ID and name != f"{ways}-way")
+    known = (BY_ID[name] for name in protocols if name in BY_ID and name != f"{ways}-way")
+    return tuple((one.label_space or own, one.id) for one in known)
 
 
 def left_out(catalogue: Catalogue, dataset: str) -> dict[str, tuple[str, ...]]:

@@ -49,6 +49,8 @@ class Protocol:
         classes of the space under it.
     calibrated
         Whether losses and calibration are told besides accuracy.
+    cues
+        Whether its classes are those of cues: shape bias and error consistency are told of its decisions.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Protocol:
     rule: Rule = "label"
     own_columns: bool = False
     calibrated: bool = True
+    cues: bool = False
 
 
 PROTOCOLS: tuple[Protocol, ...] = (
@@ -69,15 +72,26 @@ PROTOCOLS: tuple[Protocol, ...] = (
     Protocol(id="objectnet-113-names", label_space="objectnet-113", own_columns=True),
     Protocol(id="vid-pm0", label_space="vid-robust-30", rule="anchor"),
     Protocol(id="vid-pm10", label_space="vid-robust-30", rule="anchor-and-neighbours", calibrated=False),
-    Protocol(id="cue-16", label_space="cue-16", merge="mean", calibrated=False),
-    Protocol(id="cue-16-sum", label_space="cue-16", merge="logsumexp", calibrated=False),
-    Protocol(id="cue-16-max", label_space="cue-16", merge="max", calibrated=False),
+    Protocol(id="cue-16", label_space="cue-16", merge="mean", calibrated=False, cues=True),
+    Protocol(id="cue-16-sum", label_space="cue-16", merge="logsumexp", calibrated=False, cues=True),
+    Protocol(id="cue-16-max", label_space="cue-16", merge="max", calibrated=False, cues=True),
     Protocol(id="real", label_space="imagenet-1k", rule="any-of"),
     Protocol(id="imagenet-d-113", label_space="imagenet-d-113"),
     Protocol(id="imagenet-d-113-names", label_space="imagenet-d-113", own_columns=True),
     Protocol(id="imagenet-d-official", label_space="imagenet-d-113", rule="member", calibrated=False),
+    # The same ways over the label space of whatever set names them.
+    Protocol(id="own-classes"),
+    Protocol(id="own-classes-lse", merge="logsumexp"),
+    Protocol(id="own-names", own_columns=True),
+    Protocol(id="own-member", rule="member", calibrated=False),
+    Protocol(id="own-any-of", rule="any-of"),
+    Protocol(id="own-pm0", rule="anchor"),
+    Protocol(id="own-pm10", rule="anchor-and-neighbours", calibrated=False),
+    Protocol(id="own-cue", merge="mean", calibrated=False, cues=True),
+    Protocol(id="own-cue-sum", merge="logsumexp", calibrated=False, cues=True),
+    Protocol(id="own-cue-max", merge="max", calibrated=False, cues=True),
 )
-"""Every protocol that a manifest may name."""
+"""Every protocol that a manifest may name; those that name no label space are for sets of a user's own world, too."""
 
 BY_ID: Mapping[str, Protocol] = {protocol.id: protocol for protocol in PROTOCOLS}
 

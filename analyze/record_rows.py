@@ -21,7 +21,7 @@ from manifests.schema import Dataset
 from .intervals import clopper_pearson
 from .metrics.answers import parse_answer
 from .metrics.options import read_choices
-from .option_lists import PROTOCOLS
+from .option_lists import protocol_of
 from .record_cells import RecordCell
 from .resampling import Interval, percentiles
 from .results import OnFailure
@@ -90,8 +90,9 @@ def record_rows(
                 )
                 continue
             notes.append(said)
-        key = Key(binding.model, binding.group, binding.dataset, PROTOCOLS[0], "", cell.inputs, table.height)
-        parts = (Slice("all", np.arange(table.height)), *column_slices(table, datasets.get(binding.dataset)))
+        manifest = datasets.get(binding.dataset)
+        key = Key(binding.model, binding.group, binding.dataset, protocol_of(manifest), "", cell.inputs, table.height)
+        parts = (Slice("all", np.arange(table.height)), *column_slices(table, manifest))
         for name in sorted(found):
             yield from choice_rows(key, f"list:{name}", found[name].said, found[name].likely, parts, policy)
             orders = (found[name].said != _NOT_ASKED).any(axis=0).sum()

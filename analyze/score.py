@@ -111,7 +111,7 @@ def score(
     job.note_without_temperatures()
     job.results += retrieval_rows(reader, found.captions, on_failure, job.notes, job.failed)
     job.results += record_rows(reader, found.records, catalogue.datasets, on_failure, job.notes, job.failed)
-    of_pairs = score_pairs(reader, found, ask, on_failure)
+    of_pairs = score_pairs(reader, found, ask, on_failure, catalogue.datasets)
     job.results += of_pairs.results
     job.failed += of_pairs.failed
     job.notes += of_pairs.notes

@@ -18,6 +18,7 @@ from .references import (
     factor_problems,
     label_problems,
     model_problems,
+    stand_in_problems,
     study_problems,
 )
 from .schema import Claim, Dataset, FactorSet, LabelSpace, Model, PromptSet, Study
@@ -126,6 +127,7 @@ def load(extra: Sequence[Path] = ()) -> Catalogue:
     reading.problems += factor_problems(catalogue.factors, reading.ids, reading.shown)
     reading.problems += dataset_problems(catalogue.datasets, reading.ids, reading.shown)
     reading.problems += study_problems(catalogue.studies, reading.ids, reading.shown)
+    reading.problems += stand_in_problems(catalogue.studies, catalogue.models, reading.ids, reading.shown)
     reading.problems += claim_problems(catalogue.claims, reading.ids, reading.shown)
     if reading.problems:
         raise ManifestError(sorted(reading.problems, key=lambda problem: problem.file))

@@ -116,7 +116,8 @@ class Claim:
     id
         Name of the finding.
     paper, section
-        Where it stands; the paper is also the id of the study that collects what the claim needs.
+        Where it stands; the paper is also the id of the study that collects what the claim needs. A finding of nobody's
+        paper has the id of its study here.
     also
         Where it stands again.
     sentence
@@ -152,7 +153,7 @@ class Claim:
     """
 
     id: Id
-    paper: Literal["closer-look", "holistic"]
+    paper: Id
     section: Text
     also: str = ""
     sentence: Text

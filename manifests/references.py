@@ -5,11 +5,14 @@ Knows entries and ids; reads no file.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping
 
+from . import cupl
 from .errors import Problem, UsageError
-from .schema import GROUPS, Block, Claim, Dataset, FactorSet, LabelSpace, Model, Study, check_id
+from .schema import GROUPS, Block, Claim, Dataset, FactorSet, LabelSpace, Model, StandIns, Study, check_id
 from .selection import is_glob, matching, no_match, split_patterns
+from .stand_ins import FACTS
 
 Ids = Mapping[str, Collection[str]]
 """Ids that exist, by folder; those of files that could not be read count, so that one fault is told once."""
@@ -72,7 +75,7 @@ def factor_problems(factors: Mapping[str, FactorSet], ids: Ids, shown: Shown) ->
 
 
 def dataset_problems(datasets: Mapping[str, Dataset], ids: Ids, shown: Shown) -> Iterator[Problem]:
-    """Check label_space and over of every dataset."""
+    """Check label_space, over and options of every dataset."""
     for dataset in datasets.values():
         file = shown("datasets", dataset.id)
         if dataset.label_space and dataset.label_space not in ids["labels"]:
@@ -81,6 +84,12 @@ def dataset_problems(datasets: Mapping[str, Dataset], ids: Ids, shown: Shown) ->
             yield Problem(file, "over", no_match(ids["datasets"], dataset.over, "datasets"))
         elif dataset.over == dataset.id:
             yield Problem(file, "over", "a set cannot name its own images again")
+        if dataset.options is not None:
+            for name in dataset.options.lists:
+                if name not in ids["models"]:
+                    yield Problem(file, "options.lists", no_match(ids["models"], name, "models"))
+            if dataset.options.prompts not in ids["prompts"]:
+                yield Problem(file, "options.prompts", no_match(ids["prompts"], dataset.options.prompts, "prompts"))
 
 
 def study_problems(studies: Mapping[str, Study], ids: Ids, shown: Shown) -> Iterator[Problem]:
@@ -115,10 +124,43 @@ def _block_problems(block: Block, ids: Ids) -> Iterator[tuple[str, str]]:
                 yield key, no_match(ids[key], name, key)
 
 
+def stand_in_problems(
+    studies: Mapping[str, Study], models: Mapping[str, Model], ids: Ids, shown: Shown
+) -> Iterator[Problem]:
+    """Check that parts and players exist: ids of manifests, and what manifests of models say of training."""
+    for study in studies.values():
+        for key, message in _stand_in_problems(study.stand_ins, models, ids):
+            yield Problem(shown("studies", study.id), f"stand_ins.{key}", message)
+
+
+def _stand_in_problems(cast: StandIns, models: Mapping[str, Model], ids: Ids) -> Iterator[tuple[str, str]]:
+    # Sentences of CuPL are a file of the user's own: figures name the two sets, and no manifest has them.
+    played: Ids = {**ids, "prompts": {*ids["prompts"], *cupl.KNOWN}}
+    for kind, part, player in cast.pairs():
+        if kind in FACTS:
+            # A model that could not be read may be the one that says it.
+            if len(models) == len(ids["models"]):
+                known = sorted({text for model in models.values() if (text := getattr(model, FACTS[kind]))})
+                yield from ((f"{kind}.{part}", _no_fact(FACTS[kind], one, known)) for one in (part, player)
+                            if one not in known)  # fmt: skip
+            continue
+        if part not in played[kind]:
+            yield f"{kind}.{part}", no_match(played[kind], part, kind)
+        if player not in ids[kind]:
+            yield f"{kind}.{part}", no_match(ids[kind], player, kind)
+
+
+def _no_fact(key: str, text: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(text, known, n=3, cutoff=0.0)
+    return f"no model has {key} = {text!r}; the nearest are {', '.join(map(repr, near)) or 'none'}"
+
+
 def claim_problems(claims: Mapping[str, Claim], ids: Ids, shown: Shown) -> Iterator[Problem]:
-    """Check the datasets of every axis, and the groups and ids of models."""
+    """Check the study, the datasets of every axis, and the groups and ids of models."""
     for claim in claims.values():
         file = shown("claims", claim.id)
+        if claim.paper not in ids["studies"]:
+            yield Problem(file, "paper", no_match(ids["studies"], claim.paper, "studies"))
         axes = {"x": (claim.x,) if claim.x else (), "y": claim.y, "minus": claim.minus, "against_y": claim.against_y}
         for key, texts in axes.items():
             for name in sorted({text.partition(":")[0] for text in texts} - set(ids["datasets"])):

@@ -15,6 +15,7 @@ from .factor_set import FactorSet, Reading
 from .label_space import LabelSpace
 from .model import FACTS, Model
 from .prompt_set import PromptSet
+from .stand_ins import StandIns
 from .study import Block, Study
 from .terms import GROUPS, KINDS, Group, Kind, check_id
 
@@ -35,6 +36,7 @@ __all__ = [
     "Model",
     "PromptSet",
     "Reading",
+    "StandIns",
     "Study",
     "check_id",
 ]

@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
+from .stand_ins import StandIns
 from .terms import CLOSED, Id, Kind, Text, Texts, not_empty
 
 
@@ -61,6 +62,8 @@ class Study:
         The rectangles.
     readings
         Other accepted readings of a list that the paper does not print: name -> all ids of models.
+    stand_ins
+        Who plays what in figures and claims that name other sets, models and prompt sets than the study's.
     notes
         What is left out and why.
     """
@@ -70,4 +73,5 @@ class Study:
     paper: str = ""
     blocks: Annotated[tuple[Block, ...], AfterValidator(not_empty)]
     readings: Mapping[str, Texts] = field(default_factory=dict, hash=False)
+    stand_ins: StandIns = field(default_factory=StandIns)
     notes: str = ""

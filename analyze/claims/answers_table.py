@@ -12,12 +12,14 @@ import numpy as np
 import polars as pl
 
 from analyze.deviations import holm
+from analyze.stand_ins import cast_of
 from manifests.catalogue import Catalogue
 from manifests.claim import Claim, Cluster
 from manifests.errors import UsageError
 from manifests.schema import Study
 from manifests.selection import select
 
+from .in_parts import in_parts
 from .judging import Answer, judge
 from .missing import missing
 from .places import Source
@@ -65,6 +67,7 @@ def claim_rows(
         Which to answer, in this order.
     study
         Models are limited to those that it names; those that it keeps out of fits enter only where a claim names them.
+        Where its sets stand in for those of the claims, the table is recast first.
     cluster
         What counts as a family, instead of what each claim says.
 
@@ -78,14 +81,16 @@ def claim_rows(
     UsageError
         Several rows of one model fit an axis.
     """
-    known = with_claim_facts(table, catalogue)
+    cast = cast_of(study)
+    known = cast.recast_facts(with_claim_facts(cast.recast(table), catalogue))
     known = _of_study(known, catalogue, study).with_columns(pl.col("source").fill_null(""))
-    source = Source(table=known, datasets=catalogue.datasets)
-    answers = [_judged(claim if cluster is None else replace(claim, cluster=cluster), source) for claim in claims]
+    source = Source(table=known, datasets=cast.manifests(catalogue.datasets))
+    asked = [in_parts(claim if cluster is None else replace(claim, cluster=cluster), cast) for claim in claims]
+    answers = [_judged(claim, source) for claim in asked]
     here = set(known["dataset"])
     p = np.array([_p(answer) for answer in answers], np.float64)
     rows = [
-        _row(answer, missing(answer, here), float(one), float(adjusted))
+        _row(answer, missing(answer, here, cast), float(one), float(adjusted))
         for answer, one, adjusted in zip(answers, p, holm(p), strict=True)
     ]
     return pl.DataFrame(rows, schema=ANSWERS).fill_nan(None)

@@ -46,7 +46,7 @@ def claims(
     Parameters
     ----------
     study
-        Only models that this study names; of a store, what it asks for.
+        Only models that this study names; of a store, what it asks for. Its stand-ins play what the claims name.
     table
         A results table, or any tidy CSV or Parquet (model, dataset, value; metric, slice, n, facts of models).
     published
@@ -65,6 +65,7 @@ def claims(
         A .csv or .parquet file; else CSV on stdout.
     """
     from analyze.claims.answers_table import ABOUT, claim_rows
+    from analyze.stand_ins import cast_of
     from analyze.table import json_rows, table_bytes, write_table
     from analyze.tidy_table import read_tidy
     from manifests.selection import select
@@ -86,13 +87,15 @@ def claims(
         rows = read_tidy(table)
     else:
         rows, code = _of_store(options, study, on_failure, allow_missing)
-    found = claim_rows(
-        rows, catalogue, asked, study=catalogue.studies[study] if study else None, cluster=cluster or None
-    )
+    chosen = catalogue.studies[study] if study else None
+    found = claim_rows(rows, catalogue, asked, study=chosen, cluster=cluster or None)
+    who = cast_of(chosen).sentence()
+    if who:
+        log.warning("%s", who)
     counts = dict(found["answer"].value_counts().iter_rows())
     log.info("%d claims: %s", found.height, ", ".join(f"{counts[name]} {name}" for name in sorted(counts)))
     if out is not None:
-        write_table(found, out, {"intervals_by": ABOUT})
+        write_table(found, out, {"intervals_by": ABOUT, **({"stand_ins": who} if who else {})})
         log.info("wrote %d rows to %s", found.height, out)
     elif options.json:
         print_json(json_rows(found))

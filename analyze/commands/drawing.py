@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from analyze.named.material import Drawn
     from analyze.report.tables import HtmlTable
     from analyze.score import Scored
+    from analyze.stand_ins import Cast
     from cache.store import Store
     from manifests.catalogue import Catalogue
     from manifests.study import Study
@@ -138,12 +139,14 @@ def draw_named(
     options: Options,
 ) -> int:
     """Make a figure or table of given results, else of a scored store, write it and return the exit code."""
+    from analyze.stand_ins import cast_of
+
     given = given_results(table, published, options)
     wanted = chosen_formats(formats)
     catalogue = load_catalogue(options)
     study = study_named(catalogue, selection.study, module.ID)
     if given is not None:
-        write_drawn(module, _drawn(module, given, catalogue, study, None, None), out, wanted)
+        write_drawn(module, _drawn(module, given, catalogue, study, None, None), out, wanted, cast_of(study))
         return 0
     seen, visitor = watching(module.ID == "reliability")
     scored = score_selection(options, selection, on_failure, visitor=visitor)
@@ -151,7 +154,7 @@ def draw_named(
     drawn = _drawn(module, scored.table, catalogue, study, bins, options)
     if drawn.chart is None and drawn.html is None:
         raise nothing_to_draw(scored, f"{module.ID} ({drawn.label})")
-    write_drawn(module, drawn, out, wanted)
+    write_drawn(module, drawn, out, wanted, cast_of(study))
     return exit_code(scored, allow_missing)
 
 
@@ -184,8 +187,13 @@ def nothing_to_draw(scored: Scored, what: str) -> IncompleteError:
     return IncompleteError(f"nothing to draw for {what}: the cells that are here give {here}; {why}.")
 
 
-def write_drawn(module: ModuleType, drawn: Drawn, out: Path, formats: Sequence[str]) -> None:
+def write_drawn(module: ModuleType, drawn: Drawn, out: Path, formats: Sequence[str], cast: Cast | None = None) -> None:
     """Write a named figure or table; what it misses goes to the log.
+
+    Parameters
+    ----------
+    cast
+        Who plays the parts that it names, which its caption says.
 
     Raises
     ------
@@ -196,6 +204,8 @@ def write_drawn(module: ModuleType, drawn: Drawn, out: Path, formats: Sequence[s
     """
     from analyze.figures import cell_table
     from analyze.figures.export import Words
+    from analyze.named import showing
+    from analyze.stand_ins import NOBODY
 
     missing = tuple(f"{what}: {why}" for what, why in drawn.missing)
     for line in missing:
@@ -205,7 +215,9 @@ def write_drawn(module: ModuleType, drawn: Drawn, out: Path, formats: Sequence[s
         chart = partial(cell_table.chart, html)
     if chart is None:
         raise IncompleteError(f"nothing to draw for {module.ID}: {drawn.label} {' '.join(missing)}")
-    words = Words(title=f"{module.TITLE} ({module.ID})", caption=module.CAPTION, missing=missing)
+    words = Words(
+        title=f"{module.TITLE} ({module.ID})", caption=showing.caption(module, cast or NOBODY), missing=missing
+    )
     write_figure(chart, drawn.table, out, file_name(module.ID), formats, drawn.label, words, html)
 
 
@@ -247,14 +259,14 @@ def _drawn(
     import polars as pl
 
     from analyze.figure_data import RELIABILITY
+    from analyze.named import showing
     from analyze.named.material import material_of
     from analyze.table import finite
 
     bins = pl.DataFrame(schema=RELIABILITY) if bins is None else bins
     # Looked up only where it is shown: it reads every view of the store.
     shared = _overlaps(store) if store is not None and module.ID == "leakage" else None
-    drawn: Drawn = module.draw(material_of(finite(results), catalogue, bins, study=study, overlaps=shared))
-    return drawn
+    return showing.draw(module, material_of(finite(results), catalogue, bins, study=study, overlaps=shared))
 
 
 def _overlaps(options: Options) -> pl.DataFrame:

@@ -32,14 +32,14 @@ def questions(
     out
         A .jsonl file, one question a line: request, sample, image_id, list, rotation, options, prompt.
     dataset
-        ImageNet-D, indexed.
+        ImageNet-D, or another set whose manifest has `options`, indexed.
     option_lists
-        Models that select the options, by their logits in the store; else those of the journal's Table III that are
-        here.
+        Models that select the options, by their logits in the store; else those of the manifest that are here: for
+        ImageNet-D those of the journal's Table III.
     orders
         How many of the four orders of the options are asked about; 1 shows the right one first, as the journal does.
     """
-    from analyze.option_lists import SPACE, OptionLists
+    from analyze.option_lists import OptionLists
     from analyze.questions import ORDERS, questions_of
     from cache.errors import IncompleteError
     from cache.reader import Reader
@@ -56,6 +56,12 @@ def questions(
     store, catalogue = Store(store_path(options.store)), load(user_folders(options.manifests, os.environ))
     if dataset not in store.datasets():
         raise IncompleteError(f"{dataset} is not indexed yet: `assay-extract index {dataset} --root DIR`.")
+    manifest = catalogue.datasets.get(dataset)
+    if manifest is None or manifest.options is None:
+        raise UsageError(
+            f"--dataset {dataset}: questions are asked about sets whose manifest has `options`: "
+            f"{', '.join(name for name, one in catalogue.datasets.items() if one.options is not None)}."
+        )
     named = split_patterns(option_lists) if option_lists else ()
     lists = OptionLists(store, Reader(store), catalogue, named)
     found = lists.of(dataset)
@@ -64,9 +70,10 @@ def questions(
     if not found:
         raise IncompleteError(
             f"no model selects options on {dataset}: --option-lists names one that was run there, "
-            f"`assay-extract run --model ViT-L-14-336.openai --dataset {dataset} --prompts single` runs one."
+            f"`assay-extract run --model {manifest.options.lists[-1]} --dataset {dataset} "
+            f"--prompts {manifest.options.prompts}` runs one."
         )
-    space = catalogue.labels[SPACE]
+    space = catalogue.labels[manifest.label_space]
     lines = [question_line(one, sample) for sample, one in questions_of(store.version(dataset), space, found, orders)]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

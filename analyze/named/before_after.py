@@ -36,7 +36,7 @@ def draw(material: Material) -> Drawn:
     rows = rows.filter(pl.len().over("model") == len(steps))
     groups = [group for group in GROUPS if group in set(rows["group"])]
     if not groups:
-        why = f"no {METRIC} of {DATASET} before and after; {remedy('', DATASET)}"
+        why = f"no {METRIC} of {DATASET} before and after; {remedy('', DATASET, material.cast)}"
         return Drawn(table=pl.DataFrame(schema=SCHEMA), label="Nothing to draw.", missing=((FOUR[DATASET], why),))
     thin = pl.concat([model_steps(rows.filter(group=group), at) for at, group in enumerate(groups)])
     thick = middles(thin, pl.lit("median"), ("group",))

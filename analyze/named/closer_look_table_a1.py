@@ -37,7 +37,9 @@ def draw(material: Material) -> Drawn:
     table = pl.DataFrame(
         counts, schema={"factor": pl.String, "annotated": pl.Int64, "measured": pl.Int64}, orient="row"
     )
-    missing = () if here else (("measured", f"no accuracy of {DATASET}; {remedy(study_of(ID), DATASET)}"),)
+    missing = (
+        () if here else (("measured", f"no accuracy of {DATASET}; {remedy(study_of(ID), DATASET, material.cast)}"),)
+    )
     said = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count, _ in counts)
     return Drawn(
         table=table,

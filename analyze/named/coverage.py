@@ -49,7 +49,10 @@ def draw(material: Material) -> Drawn:
         "Models with numbers, of those asked for", ("test set", *(GROUPS[one].label for one in groups)), body
     )
     missing = tuple(
-        (f"{dataset}, {GROUPS[group].label}", f"{asked_for - found} of {asked_for} models; {remedy('', dataset)}")
+        (
+            f"{dataset}, {GROUPS[group].label}",
+            f"{asked_for - found} of {asked_for} models; {remedy('', dataset, material.cast)}",
+        )
         for (dataset, group), (found, asked_for) in cells.items()
         if found < asked_for
     )

@@ -47,9 +47,13 @@ def draw(material: Material) -> Drawn:
     for panel, (dataset, title) in enumerate(DATASETS.items()):
         trend = _trend(rows, dataset)
         if trend is None:
-            missing.append((title, f"no model with accuracy on it and on ImageNet; {remedy('', dataset)}"))
+            missing.append(
+                (title, f"no model with accuracy on it and on ImageNet; {remedy('', dataset, material.cast)}")
+            )
         elif not trend.deviations.height:
-            missing.append((title, f"no line of {REFERENCE} models to measure from; {remedy('', dataset)}"))
+            missing.append(
+                (title, f"no line of {REFERENCE} models to measure from; {remedy('', dataset, material.cast)}")
+            )
         for group in here:
             marks += _row(panel, group, trend)
     if not any(mark["mark"] != "none" for mark in marks):

@@ -6,9 +6,11 @@ from typing import Final
 
 import polars as pl
 
-from analyze.report.tables import Cell, HtmlTable
+from analyze.figures.theme import GROUPS, known_group
+from analyze.report.tables import MISSING, Cell, HtmlTable
 
 from .material import Drawn, Material
+from .recipes.grid import nothing
 from .recipes.lookup import number_cell, numbers_frame
 from .recipes.remedies import remedy, study_of
 
@@ -46,13 +48,14 @@ def draw(material: Material) -> Drawn:
         pl.col("dataset") == DATASET, pl.col("metric").is_in(METRICS), pl.col("variant") != ""
     ).with_columns(pl.col("variant").str.strip_prefix(LIST).alias("list"))
     found = {(row["list"], row["model"], row["slice"]): row for row in rows.iter_rows(named=True)}
-    lists = LISTS | {name: name for name in sorted(set(rows["list"]) - set(LISTS))}
-    models = MODELS | {name: (name, "", "") for name in sorted(set(rows["model"]) - set(MODELS))}
+    lists, named = _lists(material), _models(material)
+    lists |= {name: name for name in sorted(set(rows["list"]) - set(lists))}
+    models = named | {name: (name, "", "") for name in sorted(set(rows["model"]) - set(named))}
     body, numbers = [], []
     for chosen, title in lists.items():
         for model, words in models.items():
             three = [found.get((chosen, model, split)) for split in SPLITS]
-            if model not in MODELS and not any(three):
+            if model not in named and not any(three):
                 continue
             values = [None if row is None else row["value"] for row in three]
             body.append((Cell(title), *map(Cell, words), *(number_cell(value) for value in values)))
@@ -61,9 +64,12 @@ def draw(material: Material) -> Drawn:
                 | {name: None if row is None else row[name] for name in ("value", "lo", "hi", "n")}
                 for split, row in zip(SPLITS, three, strict=True)
             ]
+    if not body:
+        return nothing(TITLE, material.cast)
     table = numbers_frame(numbers)
     lacking = table["value"].null_count()
-    why = f"{lacking} of {table.height} numbers; {remedy(study_of(ID), DATASET)}, for language models `--kinds records`"
+    command = remedy(study_of(ID), DATASET, material.cast)
+    why = f"{lacking} of {table.height} numbers; {command}, for language models `--kinds records`"
     said = "; ".join(", ".join(cell.text for cell in row) for row in body)
     return Drawn(
         table=table,
@@ -71,3 +77,27 @@ def draw(material: Material) -> Drawn:
         html=HtmlTable(f"{TITLE}, in per cent", HEAD, tuple(body)),
         missing=((DATASET, why),) if lacking else (),
     )
+
+
+def _lists(material: Material) -> dict[str, str]:
+    """Models whose confusions make the options, and their words; one that plays goes by its id."""
+    shown = ((part, material.player(part), words) for part, words in LISTS.items())
+    return {model: words if model == part else model for part, model, words in shown if model is not None}
+
+
+def _models(material: Material) -> dict[str, tuple[str, str, str]]:
+    """Models that choose, and their words; of one that plays, its manifest says them."""
+    shown: dict[str, tuple[str, str, str]] = {}
+    for part, words in MODELS.items():
+        model = material.player(part)
+        if model is not None:
+            shown.setdefault(model, words if model == part else _facts(material, model))
+    return shown
+
+
+def _facts(material: Material, name: str) -> tuple[str, str, str]:
+    model = material.models.get(name)
+    if model is None:
+        return name, MISSING, MISSING
+    kind = GROUPS[known_group(model.group)].label
+    return (model.derived_from or MISSING, kind, name) if model.group == "vlm" else (name, kind, MISSING)

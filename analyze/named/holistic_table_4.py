@@ -6,6 +6,8 @@ from typing import Final
 
 import polars as pl
 
+from analyze.report.tables import MISSING
+
 from .material import Drawn, Material
 from .recipes.calibration import SEVEN, calibration_rows
 from .recipes.corruptions import CORRUPTIONS
@@ -55,7 +57,21 @@ def draw(material: Material) -> Drawn:
     detection = detection_rows(material)
     calibration = calibration_rows(material, tuple(SEVEN)).filter(pl.col("metric") != "accuracy_top1")
     lookup = Lookup.of(pl.concat([detection, calibration.select(detection.columns)]))
-    entries = [
-        Entry(words=(backbone, data, filtered), model=model, among=backbone) for backbone, data, filtered, model in ROWS
-    ]
-    return grid(lookup, ("backbone", "training data", "filtered"), entries, MEASURES, TITLE, study_of(ID))
+    entries = []
+    for backbone, data, filtered, part in ROWS:
+        model = material.player(part)
+        if model == part:
+            entries.append(Entry(words=(backbone, data, filtered), model=part, among=backbone))
+        elif model is not None and (entry := _player(material, model)) not in entries:
+            entries.append(entry)
+    head = ("backbone", "training data", "filtered")
+    return grid(lookup, head, entries, MEASURES, TITLE, study_of(ID), material.cast)
+
+
+def _player(material: Material, name: str) -> Entry:
+    """The row of a model that plays, in words of its own manifest."""
+    model = material.models.get(name)
+    if model is None:
+        return Entry(words=(name, MISSING, MISSING), model=name)
+    filtered = {None: MISSING, "none": "no"}.get(model.curation, model.curation or MISSING)
+    return Entry(words=(name, model.dataset or MISSING, filtered), model=name, among=model.arch)

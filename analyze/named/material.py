@@ -15,10 +15,11 @@ import polars as pl
 from analyze.figures.theme import Medium
 from analyze.headline import headline_rows
 from analyze.report.tables import HtmlTable
+from analyze.stand_ins import NOBODY, Cast, cast_of
 from analyze.trend_rows import with_facts
 from manifests.catalogue import Catalogue
 from manifests.encoder_kind import encoder_kind
-from manifests.schema import Dataset
+from manifests.schema import Dataset, Model
 from manifests.study import Block, Study
 
 EXPECTED = {"model": pl.String, "group": pl.String, "dataset": pl.String}
@@ -41,7 +42,7 @@ class Material:
         The results table, with the facts of each model (`trend_rows.FACTS`, ``parameters_m``, ``resolution``,
         ``encoder``: CNN, ViT or other).
     datasets
-        Manifests of datasets.
+        Manifests of datasets; a part that another set plays has that set's.
     bins
         Bins of reliability diagrams (`figure_data.RELIABILITY`); empty where no per-image numbers were seen.
     factor_counts
@@ -52,6 +53,10 @@ class Material:
         What was asked for, ``model, group, dataset``; empty where nothing says.
     overlaps
         Pairs of datasets that share images (`cache.overlaps`); empty without a store.
+    models
+        Manifests of models.
+    cast
+        Who plays the parts that figures name. Tables are in the names of the parts.
     """
 
     results: pl.DataFrame
@@ -61,10 +66,16 @@ class Material:
     beside: frozenset[str] = frozenset()
     expected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EXPECTED))
     overlaps: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=OVERLAPS))
+    models: Mapping[str, Model] = field(default_factory=dict)
+    cast: Cast = NOBODY
 
     def headline(self, **which: str) -> pl.DataFrame:
         """Return the rows that stand for their models; see `headline.headline_rows`."""
         return headline_rows(self.results, self.datasets, **which)
+
+    def player(self, part: str) -> str | None:
+        """Return the model that plays one that a figure names; None where its place stays out (`Cast.model`)."""
+        return self.cast.model(part, self.results["model"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +114,8 @@ def material_of(
     overlaps: pl.DataFrame | None = None,
 ) -> Material:
     """Join results with what manifests know of their models, and with what a study asks for."""
-    known = with_facts(results, catalogue)
+    cast = cast_of(study)
+    known = cast.recast_facts(with_facts(cast.recast(results), catalogue))
     names = known["model"].unique().to_list()
     models = catalogue.models
     for fact, kind in NUMBERS.items():
@@ -114,16 +126,24 @@ def material_of(
         ]
         known = known.with_columns(pl.coalesce(*own, told).alias(fact))
     encoder = pl.col("encoder_family").map_elements(encoder_kind, return_dtype=pl.String, skip_nulls=False)
-    factors = catalogue.factors.get("imagenet-x")
     return Material(
         results=known.with_columns(encoder=encoder),
-        datasets=catalogue.datasets,
-        bins=bins,
-        factor_counts=dict(factors.readings["imagenet-x"].counts) if factors else {},
+        datasets=cast.manifests(catalogue.datasets),
+        bins=cast.recast(bins),
+        factor_counts=_factor_counts(cast.dataset("imagenet-x"), catalogue),
         beside=frozenset() if study is None else _beside(study, catalogue),
-        expected=pl.DataFrame(schema=EXPECTED) if study is None else _expected(study, catalogue),
-        overlaps=pl.DataFrame(schema=OVERLAPS) if overlaps is None else overlaps,
+        expected=pl.DataFrame(schema=EXPECTED) if study is None else cast.recast(_expected(study, catalogue)),
+        overlaps=pl.DataFrame(schema=OVERLAPS) if overlaps is None else cast.recast(overlaps),
+        models=catalogue.models,
+        cast=cast,
     )
+
+
+def _factor_counts(dataset: str, catalogue: Catalogue) -> dict[str, int]:
+    """Images of each factor as the annotations of a dataset count them; of several sets the one of its name."""
+    read = [one for one in catalogue.factors.values() if dataset in one.readings]
+    read.sort(key=lambda one: one.id != dataset)
+    return dict(read[0].readings[dataset].counts) if read else {}
 
 
 def _models(block: Block, catalogue: Catalogue) -> set[str]:

@@ -36,7 +36,8 @@ def draw(material: Material) -> Drawn:
     made = [make_panels(*_chosen(in_fits(rows, material), spec), FITTING) for spec in _specs()]
     table = pl.concat([one.table.with_columns(panel=pl.lit(at, pl.Int64)) for at, one in enumerate(made)])
     panels = tuple(one.panels[0] for one in made)
-    return drawn_panels(Panels(table, panels, tuple(gap for one in made for gap in one.missing)), "", row=3)
+    missing = tuple(gap for one in made for gap in one.missing)
+    return drawn_panels(Panels(table, panels, missing), material, "", row=3)
 
 
 def _specs() -> list[Spec]:

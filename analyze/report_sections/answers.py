@@ -9,6 +9,7 @@ import polars as pl
 
 from analyze.report.answers import Answer, bar, counted
 from analyze.report.page import Section
+from analyze.stand_ins import told
 
 from .gathered import Gathered, command
 
@@ -20,13 +21,13 @@ def answers(gathered: Gathered) -> list[Section]:
         return []
     reach = _reach(rows)
     found = [_answer(row, reach) for row in rows.iter_rows(named=True)]
-    told = ", ".join(f"{count} {verdict}" for verdict, count in counted(found))
+    listed = ", ".join(f"{count} {verdict}" for verdict, count in counted(found))
     study = ("--study", gathered.study.id) if gathered.study is not None else ()
     return [
         Section(
             id="answers",
             title="Answers",
-            finding=f"{len(found)} findings of the papers: {told}.",
+            finding=told(f"{len(found)} findings of the papers: {listed}.", gathered.cast),
             answers=tuple(found),
             method="Supported: the 95 % interval lies on the stated side of no effect, and the effect reaches the "
             "smallest one of interest; for findings of no effect: the interval lies within the margin. Contradicted: "

@@ -14,6 +14,7 @@ from analyze.applicable import default_rows
 from analyze.named.material import Drawn
 from analyze.score import Scored
 from analyze.seen import Seen
+from analyze.stand_ins import NOBODY, Cast
 from analyze.table import finite
 from manifests.schema import Dataset, Study
 
@@ -38,6 +39,8 @@ class Gathered:
         Figures and tables of the papers, drawn: (module, what it drew), or (module, why it could not).
     coverage
         Which groups have numbers on which test sets.
+    cast
+        Who plays the parts that figures and findings of the papers name. All other tables have the sets' own ids.
     """
 
     scored: Scored
@@ -48,6 +51,7 @@ class Gathered:
     claims: pl.DataFrame = field(default_factory=pl.DataFrame)
     named: tuple[tuple[ModuleType, Drawn | str], ...] = ()
     coverage: Drawn | None = None
+    cast: Cast = NOBODY
 
     def table(self) -> pl.DataFrame:
         """Return the results; numbers that are none are null."""

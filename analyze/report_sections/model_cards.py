@@ -104,7 +104,7 @@ def one_reading(gathered: Gathered) -> pl.DataFrame:
     """Return one row a model on each measure: default protocols, detectors and, of several prompt sets, one."""
     table = gathered.table()
     sets = table.filter(pl.col("prompt_set") != "").select("model", "prompt_set").unique()
-    usual = sets.sort(pl.col("prompt_set") != PROMPT_SET, "prompt_set").unique(
+    usual = sets.sort(pl.col("prompt_set") != gathered.cast.prompt_set(PROMPT_SET), "prompt_set").unique(
         "model", keep="first", maintain_order=True
     )
     kept = table.join(usual.rename({"prompt_set": "_usual"}), on="model", how="left").filter(
@@ -172,7 +172,8 @@ def _paired_models(names: Sequence[str], groups: Mapping[str, str]) -> set[str]:
 def _chosen(gathered: Gathered, names: Sequence[str]) -> list[Hits]:
     """Answers by model id, of several prompt sets those of the usual one."""
     found: dict[tuple[str, str], Hits] = {}
-    for hits in sorted(gathered.seen.hits, key=lambda one: (one.prompt_set != PROMPT_SET, one.prompt_set)):
+    usual = gathered.cast.prompt_set(PROMPT_SET)
+    for hits in sorted(gathered.seen.hits, key=lambda one: (one.prompt_set != usual, one.prompt_set)):
         found.setdefault((hits.model, hits.dataset), hits)
     known = set(names)
     return [hits for (model, _), hits in sorted(found.items()) if model in known]

@@ -6,7 +6,9 @@ from types import ModuleType
 
 import polars as pl
 
+from analyze.named import showing
 from analyze.named.material import Drawn
+from analyze.named.recipes.remedies import study_of
 from analyze.report.figure import figure_of
 from analyze.report.page import Section
 from analyze.report.tables import Cell, Column, HtmlTable, Kind, html_table
@@ -35,12 +37,13 @@ def named_figures(gathered: Gathered) -> list[Section]:
     """Return a section for each figure and table that has something to show, and one that names the others."""
     sections: list[Section] = []
     absent: list[tuple[str, str]] = []
+    papers = {study_of(module.ID) for module, _ in gathered.named} - {""}
     for module, drawn in gathered.named:
-        title = _title(module)
+        title = _title(module, several=len(papers) > 1)
         if isinstance(drawn, str):
             absent.append((title, drawn))
         elif drawn.table.height and (drawn.chart is not None or drawn.html is not None):
-            sections.append(_section(module, drawn, gathered))
+            sections.append(_section(module, title, drawn, gathered))
         else:
             absent.append((title, "; ".join(f"{what}: {why}" for what, why in drawn.missing[:2]) or drawn.label))
     if absent:
@@ -56,12 +59,16 @@ def named_figures(gathered: Gathered) -> list[Section]:
     return sections
 
 
-def _title(module: ModuleType) -> str:
-    _, _, which = str(module.ID).partition("/")
-    return f"{module.TITLE} ({which.replace('fig-', 'Fig. ').replace('table-', 'Table ')})" if which else module.TITLE
+def _title(module: ModuleType, *, several: bool) -> str:
+    """Return title and number; on a page of several papers also whose number it is."""
+    paper, _, which = str(module.ID).partition("/")
+    if not which:
+        return str(module.TITLE)
+    number = which.replace("fig-", "Fig. ").replace("table-", "Table ")
+    return f"{module.TITLE} ({paper}, {number})" if several else f"{module.TITLE} ({number})"
 
 
-def _section(module: ModuleType, drawn: Drawn, gathered: Gathered) -> Section:
+def _section(module: ModuleType, title: str, drawn: Drawn, gathered: Gathered) -> Section:
     name = str(module.ID)
     figure = None
     if drawn.chart is not None:
@@ -74,11 +81,11 @@ def _section(module: ModuleType, drawn: Drawn, gathered: Gathered) -> Section:
         missing.append(f"and {len(drawn.missing) - MOST_MISSING} more")
     return Section(
         id=section_id(name),
-        title=_title(module),
+        title=title,
         finding="",
         figure=figure,
         table=drawn.html or data_table(drawn.table, module.TITLE),
-        caption=module.CAPTION,
+        caption=showing.caption(module, gathered.cast),
         command=command(("figure" if drawn.chart is not None else "table", name), gathered.words),
         missing=tuple(missing),
     )

@@ -66,7 +66,7 @@ def _by_dataset(missing: Sequence[Missing], gathered: Gathered) -> list[str]:
         many = len(models[dataset])
         lines.append(
             f"{dataset or 'any dataset'}: {many} model{'s' if many > 1 else ''} without numbers ({told}). "
-            f"{remedy(study, dataset)}"
+            f"{remedy(study, dataset, gathered.cast)}"
         )
     return lines
 

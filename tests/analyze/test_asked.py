@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from analyze.asked import Ask, Known, Roles, Wanted, roles, wanted_pairs
 from manifests.errors import UsageError
-from manifests.schema import Block, Study
+from manifests.schema import Block, Dataset, Study
 from tests.analyze.made import CATALOGUE
 
 LISTED = "resnet50.tv_in1k"
@@ -103,3 +105,27 @@ def test_roles_that_make_no_sense() -> None:
         wanted_pairs(known(), Ask(id_dataset="x*"))
     with pytest.raises(UsageError, match="neither to the store"):
         wanted_pairs(known(), Ask(id_dataset="nope"))
+
+
+def worlds(*names: str) -> Known:
+    """Everything that is known where the manifests have further in-distribution sets."""
+    facts = {"title": "t", "paper": "p", "obtain": "o"}
+    sets = {name: Dataset(id=name, role="id", **facts) for name in names}
+    catalogue = dataclasses.replace(CATALOGUE, datasets={**CATALOGUE.datasets, **sets})
+    return Known(BOUND, (*names, "imagenet-val"), (), catalogue)
+
+
+def wanted(*datasets: str) -> tuple[Wanted, ...]:
+    return tuple(Wanted("a", name) for name in datasets)
+
+
+def test_the_one_set_of_that_role_is_in_distribution() -> None:
+    where = worlds("mine", "other")
+    assert roles(where, Ask(), wanted("mine", "inaturalist")) == Roles("mine", frozenset({"inaturalist"}))
+    assert roles(where, Ask(ood_datasets=("y",)), wanted("mine", "y")) == Roles("mine", frozenset({"y"}))
+    assert roles(where, Ask(id_dataset="x"), wanted("mine", "other", "x")).inside == "x"
+    # Before others, and where there is none.
+    assert roles(where, Ask(), wanted("mine", "imagenet-val", "other")).inside == "imagenet-val"
+    assert roles(where, Ask(), wanted("x")).inside == "imagenet-val"
+    with pytest.raises(UsageError, match="mine, other are all in-distribution sets .* --id-dataset mine"):
+        roles(where, Ask(), wanted("other", "mine"))

@@ -33,7 +33,14 @@ def logits_of(n: int, c: int = 1000, seed: int = 0) -> np.ndarray:
 
 def test_manifests_name_protocols_that_exist_and_every_protocol_is_named() -> None:
     named = {protocol for dataset in CATALOGUE.datasets.values() for protocol in dataset.protocols}
-    assert named == set(BY_ID)
+    assert named == {name for name in BY_ID if not name.startswith("own-")}
+
+
+def test_protocols_of_own_worlds_leave_the_label_space_to_the_set() -> None:
+    assert {name for name, one in BY_ID.items() if not one.label_space} == {
+        "subset-200",
+        *(name for name in BY_ID if name.startswith("own-")),
+    }
     assert len(BY_ID) == len(PROTOCOLS)
     assert all(protocol.label_space in {"", *LABELS} for protocol in PROTOCOLS)
 

@@ -18,7 +18,7 @@ from manifests.references import claim_problems
 
 CATALOGUE = load()
 CLAIMS = CATALOGUE.claims
-IDS = {"models": ["RN50", "RN101"], "datasets": ["imagenet-val", "sun"]}
+IDS = {"models": ["RN50", "RN101"], "datasets": ["imagenet-val", "sun"], "studies": ["holistic"]}
 
 
 def shown(folder: str, name: str) -> str:

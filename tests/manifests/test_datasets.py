@@ -157,6 +157,8 @@ def test_a_count_is_compared_with_the_copies_that_circulate() -> None:
         ({"pixel_step": {"op": "blur", "pixels": 2}}, "pixel_step", "expected op = 'trim-border'"),
         ({"pixel_step": {"op": "ready-made", "size": "224"}}, "pixel_step", "whole pixels"),
         ({"readings": {"none": []}}, "readings.none", "at least one"),
+        ({"geometry": "512"}, "geometry", "expected native or HEIGHTxWIDTH"),
+        ({"options": {"lists": [], "prompts": "single"}}, "options.lists", "at least one"),
     ],
 )
 def test_what_does_not_fit_is_told(changes: dict[str, Any], key: str, said: str) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from manifests.catalogue import BUILT_IN, FOLDERS, Catalogue, load
 
-BESIDE = {"__pycache__", "importing", "published"}
-"""What is no manifest: the scripts that wrote some of them, and the published numbers."""
+BESIDE = {"__pycache__", "importing", "published", "miniature"}
+"""What is no manifest of ours: scripts that wrote some, the published numbers, and a folder of a user's own kind."""
 
 
 def test_the_loader_lists_the_folders_on_disk() -> None:

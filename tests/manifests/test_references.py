@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from manifests.dataset import Options
 from manifests.references import dataset_problems, factor_problems, label_problems, model_problems, study_problems
 from manifests.schema import Block, Dataset, FactorSet, LabelSpace, Model, Reading, Study
 
@@ -64,6 +65,21 @@ def test_label_space_of_a_dataset_exists() -> None:
     }
     problems = list(dataset_problems(datasets, IDS, shown))
     assert [(problem.file, problem.key) for problem in problems] == [("datasets/c.toml", "label_space")]
+
+
+def test_options_of_questions_come_from_models_and_prompts_that_exist() -> None:
+    datasets = {
+        name: Dataset(id=name, title="t", paper="p", obtain="o", role="generic", options=Options(**said))
+        for name, said in (
+            ("a", {"lists": ("RN50",), "prompts": "openai-80"}),
+            ("b", {"lists": ("RN50", "RN51"), "prompts": "one"}),
+        )
+    }
+    problems = list(dataset_problems(datasets, IDS, shown))
+    assert [(problem.file, problem.key) for problem in problems] == [
+        ("datasets/b.toml", "options.lists"),
+        ("datasets/b.toml", "options.prompts"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,9 @@ def correspondence_figure(material: Material, study: str) -> Drawn:
             pl.col("dataset") == dataset, pl.col("metric") == metric, pl.col("slice").str.contains(f"^{VIEW.pattern}$")
         )
         if not here.height:
-            missing.append((title, f"no {metric} of {dataset} by change of view; {remedy(study, dataset)}"))
+            missing.append(
+                (title, f"no {metric} of {dataset} by change of view; {remedy(study, dataset, material.cast)}")
+            )
             continue
         parts.append(model_steps(_ordered(here), panel))
     steps = pl.concat(parts)

@@ -43,7 +43,7 @@ def corruption_figure(material: Material, study: str) -> Drawn:
     made = make_panels(rows, specs, FITTING)
     gaps = [_gap(rows, spec) for spec in specs]
     panels = tuple(replace(panel, note=_note(found)) for panel, found in zip(made.panels, gaps, strict=True))
-    drawn = drawn_panels(Panels(made.table, panels, made.missing), study, shared=True, row=3, series=ENCODERS)
+    drawn = drawn_panels(Panels(made.table, panels, made.missing), material, study, shared=True, row=3, series=ENCODERS)
     return replace(drawn, table=drawn.table.join(_table(gaps), on=["panel", "series"], how="left"))
 
 

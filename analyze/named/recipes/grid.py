@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+import polars as pl
+
 from analyze.figures.units import Unit
 from analyze.named.material import Drawn
 from analyze.report.tables import Cell, HtmlTable
+from analyze.stand_ins import NOBODY, Cast
 
 from .lookup import Lookup, number_cell, numbers_frame
-from .remedies import remedy
+from .remedies import remedy, unplayed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,13 @@ class Entry:
 
 
 def grid(
-    lookup: Lookup, head: Sequence[str], entries: Sequence[Entry], measures: Sequence[Measure], caption: str, study: str
+    lookup: Lookup,
+    head: Sequence[str],
+    entries: Sequence[Entry],
+    measures: Sequence[Measure],
+    caption: str,
+    study: str,
+    cast: Cast = NOBODY,
 ) -> Drawn:
     """Return the table of some models.
 
@@ -46,7 +55,11 @@ def grid(
     ----------
     head
         Headings of the words.
+    study, cast
+        Whose command gets what is missing.
     """
+    if not entries:
+        return nothing(caption, cast)
     values = {
         (at, measure.title): _mean(lookup, entry.model, measure)
         for at, entry in enumerate(entries)
@@ -72,8 +85,14 @@ def grid(
         table=numbers_frame(numbers),
         label=f"{caption}. Columns: {', '.join(table.head)}. {said}.",
         html=table,
-        missing=_lacking(lookup, entries, measures, study),
+        missing=_lacking(lookup, entries, measures, study, cast),
     )
+
+
+def nothing(title: str, cast: Cast) -> Drawn:
+    """Return what is left of a table of named models when none of them has a row."""
+    why = unplayed(cast)
+    return Drawn(table=pl.DataFrame(), label=f"Nothing to show: {why}.", missing=((title, why),))
 
 
 def _mean(lookup: Lookup, model: str, measure: Measure) -> float | None:
@@ -100,7 +119,7 @@ def _best(
 
 
 def _lacking(
-    lookup: Lookup, entries: Sequence[Entry], measures: Sequence[Measure], study: str
+    lookup: Lookup, entries: Sequence[Entry], measures: Sequence[Measure], study: str, cast: Cast
 ) -> tuple[tuple[str, str], ...]:
     said: dict[str, list[str]] = {}
     for one in measures:
@@ -108,6 +127,6 @@ def _lacking(
             if any(lookup.value(entry.model, axis) is None for entry in entries):
                 said.setdefault(axis.partition(":")[0], []).append(one.title)
     return tuple(
-        (", ".join(dict.fromkeys(titles)), f"{dataset} is not there for every row; {remedy(study, dataset)}")
+        (", ".join(dict.fromkeys(titles)), f"{dataset} is not there for every row; {remedy(study, dataset, cast)}")
         for dataset, titles in said.items()
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
@@ -56,16 +57,56 @@ TUNED: Final[Mapping[str, tuple[str, str]]] = {
 SOURCES: Final = ("WIT", "LAION")
 
 
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A model of `TUNED` as it is shown: who it is, whose place it has, and its words."""
+
+    model: str
+    place: tuple[str, str]
+    backbone: str
+    algorithm: str
+
+
+def prompted(material: Material) -> dict[str, str]:
+    """Return the models that are read with every prompt set, and their words; one that plays goes by its id."""
+    shown: dict[str, str] = {}
+    for part, words in PROMPTED.items():
+        if (model := material.player(part)) is not None:
+            shown.setdefault(model, words if model == part else model)
+    return shown
+
+
+def tuned(material: Material) -> list[Tuned]:
+    """Return the models of every backbone and algorithm; of one that plays, its manifest says both."""
+    shown = []
+    for part, place in TUNED.items():
+        model = material.player(part)
+        if model == part:
+            shown.append(Tuned(model, place, *place))
+        elif model is not None:
+            shown.append(Tuned(model, place, *_facts(material, model, place[1])))
+    return shown
+
+
+def _facts(material: Material, name: str, algorithm: str) -> tuple[str, str]:
+    model = material.models.get(name)
+    if model is None:
+        return name, algorithm
+    said = model.fine_tuning or (ZERO_SHOT if model.group == "zero-shot-clip" else model.group)
+    return model.derived_from or name, algorithm if algorithm.lower() in said.lower() else said
+
+
 def prompt_figure(material: Material, study: str, detection: Spec) -> Drawn:
     """Draw five models under every prompt set, and the line of models of their source under the usual one."""
+    named_models = prompted(material)
     parts = []
     for prompts in PROMPT_SETS:
         rows = _of_three(material, prompts).filter(pl.col("prompt_set") == prompts)
-        label = pl.col("model").replace_strict(PROMPTED, default="", return_dtype=pl.String)
+        label = pl.col("model").replace_strict(named_models, default="", return_dtype=pl.String)
         named = label if prompts == PROMPT_SETS[0] else pl.lit("")
         parts.append(rows.with_columns(series=pl.lit(prompts), label=named))
     rows = pl.concat(parts)
-    shown = rows.filter(pl.col("model").is_in(_distinct(rows, PROMPTED)))
+    shown = rows.filter(pl.col("model").is_in(_distinct(rows, named_models)))
     source = rows.filter(pl.col("series") == PROMPT_SETS[0], pl.col("training_source") == "WIT")
     specs = [_joined(spec) for spec in (factor_spec("pattern"), detection, _ece())]
     fitted = source.with_columns(series=pl.lit("WIT, 80 prompts"))
@@ -75,10 +116,11 @@ def prompt_figure(material: Material, study: str, detection: Spec) -> Drawn:
 def tuning_figure(material: Material, study: str) -> Drawn:
     """Draw four backbones under every algorithm, and the lines of zero-shot models of two sources."""
     rows = _of_three(material, PROMPT_SETS[0])
-    keys = {name: index for index, name in enumerate(TUNED)}
-    shown = rows.filter(pl.col("model").is_in(_distinct(rows, TUNED))).with_columns(
-        label=pl.col("model").replace_strict({name: TUNED[name][0] for name in keys}, default=""),
-        series=pl.col("model").replace_strict({name: TUNED[name][1] for name in keys}, default=""),
+    words: dict[str, tuple[str, str]] = {}
+    for one in tuned(material):
+        words.setdefault(one.model, (one.backbone, one.algorithm))
+    shown = rows.filter(pl.col("model").is_in(_distinct(rows, words))).with_columns(
+        label=_word(words, 0), series=_word(words, 1)
     )
     zero_shot = rows.filter(pl.col("group") == "zero-shot-clip", pl.col("training_source").is_in(SOURCES))
     fitted = zero_shot.with_columns(series=pl.col("training_source"))
@@ -86,13 +128,16 @@ def tuning_figure(material: Material, study: str) -> Drawn:
     return trend_figure(material, shown, specs, study, fitted=fitted, row=2, series=(*ALGORITHMS, *SOURCES))
 
 
+def _word(words: Mapping[str, tuple[str, str]], at: int) -> pl.Expr:
+    said = {name: two[at] for name, two in words.items()}
+    return pl.col("model").replace_strict(said, default="", return_dtype=pl.String)
+
+
 def _ece() -> Spec:
     return calibration_spec("imagenet-val", "ImageNet", "ece_15", "raw")
 
 
 def _joined(spec: Spec) -> Spec:
-    from dataclasses import replace
-
     return replace(spec, joined=True)
 
 

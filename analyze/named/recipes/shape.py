@@ -42,7 +42,7 @@ def shape_figure(material: Material, study: str) -> Drawn:
     if not pooled.height:
         why = f"no {METRIC} of {DATASET}"
         return Drawn(table=rows.head(0), label=f"Nothing to draw: {why}.",
-                     missing=(("shape bias", f"{why}; {remedy(study, DATASET)}"), *missing))  # fmt: skip
+                     missing=(("shape bias", f"{why}; {remedy(study, DATASET, material.cast)}"), *missing))  # fmt: skip
     if pooled.height > MOST_ROWS:
         return _strip(pooled, humans, missing)
     table = rows.filter(pl.col("model").is_in(pooled["model"].to_list())).select(

@@ -50,7 +50,8 @@ def trend_figure(
         Whose command gets what is missing.
     """
     through = in_fits(rows, material) if fitted is None else fitted
-    return drawn_panels(make_panels(rows, specs, FITTING, through), study, shared=shared, row=row, series=series)
+    made = make_panels(rows, specs, FITTING, through)
+    return drawn_panels(made, material, study, shared=shared, row=row, series=series)
 
 
 def in_fits(rows: pl.DataFrame, material: Material) -> pl.DataFrame:
@@ -58,9 +59,11 @@ def in_fits(rows: pl.DataFrame, material: Material) -> pl.DataFrame:
     return rows.filter(~pl.col("model").is_in(sorted(material.beside)))
 
 
-def drawn_panels(made: Panels, study: str, *, shared: bool = False, row: int = 0, series: Sequence[str] = ()) -> Drawn:
+def drawn_panels(
+    made: Panels, material: Material, study: str, *, shared: bool = False, row: int = 0, series: Sequence[str] = ()
+) -> Drawn:
     """Return a drawing of panels; without any model, nothing but what is missing."""
-    missing = tuple((one.title, f"{one.why}; {remedy(study, one.dataset)}") for one in made.missing)
+    missing = tuple((one.title, f"{one.why}; {remedy(study, one.dataset, material.cast)}") for one in made.missing)
     if not made.table.height:
         why = "; ".join(dict.fromkeys(one.why for one in made.missing))
         return Drawn(table=made.table, label=f"Nothing to draw: {why}.", missing=missing)
