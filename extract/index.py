@@ -238,6 +238,7 @@ def _read(catalogue: Catalogue, request: IndexRequest) -> tuple[str, Iterable[Fo
         labels=None if request.labels is None else read_labels(request.labels),
         annotations=request.annotations,
         label_space=request.label_space,
+        space=catalogue.labels.get(request.label_space or (manifest.label_space if manifest is not None else "")),
     )
     layout = request.layout or (detect(ask, accepted) if accepted else "folder")
     reader = known_layout(layout)

@@ -6,7 +6,7 @@ Reads manifests, prompt files and class lists; encodes nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cache.captions import captions_of, has_captions
 from cache.class_file import class_list
@@ -16,6 +16,7 @@ from cache.views import View
 from manifests.catalogue import Catalogue
 from manifests.errors import UsageError
 from manifests.prompt_file import find_prompts
+from manifests.schema import LabelSpace
 from manifests.selection import no_match
 
 from .text_unit import TEXT_KINDS, Pairs
@@ -24,9 +25,6 @@ log = logging.getLogger("assay")
 
 DEFAULT_PROMPTS = ("openai-80",)
 IMAGENET = "imagenet-1k"
-
-_BY_OWN_NAMES = ("imagenet-d-113",)
-"""Label spaces whose own names a zero-shot model is asked about, though they are made up of ImageNet's classes."""
 
 
 def heads_for(
@@ -46,7 +44,7 @@ def heads_for(
     prompts
         As `--prompts` was given; none means openai-80 where heads are asked for.
     classes
-        What `--classes` says; else the dataset's own, or ImageNet's where they are part of it.
+        What `--classes` says; else the dataset's own, or those that they are made of or part of.
 
     Raises
     ------
@@ -80,18 +78,24 @@ def captions_for(view: View, kinds: Sequence[str]) -> tuple[str, ...]:
 
 def classes_of(store: Store, catalogue: Catalogue, view: View) -> ClassList | None:
     """Return the classes of a dataset's heads; None where nothing says what could be on its images."""
-    imagenet = class_list(catalogue.labels[IMAGENET])
-    manifest = catalogue.datasets.get(view.name)
+    labels, manifest = catalogue.labels, catalogue.datasets.get(view.name)
     if manifest is not None and manifest.role == "ood":
-        # Its folders name what ImageNet lacks; what counts is how it looks to ImageNet's head.
-        return imagenet
-    if view.classes:
-        own = read_classes(store.disk, store.layout, view.classes)
-        # 200 of ImageNet's classes are told apart among all 1,000, and so are classes made up of ImageNet's;
-        # protocols then choose columns.
-        made_up = any(
-            space.over == IMAGENET and space.keys == own.keys and space.id not in _BY_OWN_NAMES
-            for space in catalogue.labels.values()
-        )
-        return imagenet if made_up or set(own.keys) <= set(imagenet.keys) else own
-    return None
+        # Its folders name what the in-distribution classes lack; what counts is how it looks to their head.
+        return _told_apart(labels, labels[manifest.label_space or IMAGENET])
+    if not view.classes:
+        return None
+    own, imagenet = read_classes(store.disk, store.layout, view.classes), class_list(labels[IMAGENET])
+    said = labels.get(str(view.facts.get("label_space", "")))
+    if said is not None and said.keys == own.keys and said.over:
+        return _told_apart(labels, said)
+    # 200 of ImageNet's classes are told apart among all 1,000, and so are classes made up of ImageNet's; protocols
+    # then choose columns.
+    made_up = any(
+        space.over == IMAGENET and space.keys == own.keys and not space.by_own_names for space in labels.values()
+    )
+    return imagenet if made_up or set(own.keys) <= set(imagenet.keys) else own
+
+
+def _told_apart(labels: Mapping[str, LabelSpace], space: LabelSpace) -> ClassList:
+    """Return the classes that a head has columns for, where images are of the classes of a space."""
+    return class_list(labels[space.over] if space.over and not space.by_own_names else space)

@@ -28,6 +28,7 @@ from .plan import Candidate
 from .saved_models import SCHEMES, library_of
 from .third_party import announced, is_file, open_backbone
 from .weights import Memo, WeightsSource
+from .weights_folder import weights_folder
 
 log = logging.getLogger("assay")
 
@@ -81,16 +82,20 @@ def named_models(catalogue: Catalogue, patterns: Sequence[str], choice: Choice) 
     Raises
     ------
     UsageError
-        When a pattern matches nothing, or options that fit one model were given for several.
+        When a pattern matches nothing, options that fit one model were given for several, or a folder of weights
+        lacks models that nothing else brings.
     """
     if not patterns:
         raise UsageError("--model is missing; `assay-extract list models` shows what there is.")
     found: dict[str, Named] = {}
+    folder = weights_folder(choice.weights)
+    # What is not in a folder of several keeps its own source.
+    plain = choice if folder is None else dataclasses.replace(choice, weights="")
     for pattern in split_patterns(patterns):
         if pattern.startswith(SCHEMES):
             pattern = f"{library_of(pattern, offline=choice.offline)}:{pattern}"
         if pattern.startswith(AD_HOC):
-            found[pattern] = _ad_hoc(pattern, choice)
+            found[pattern] = _ad_hoc(pattern, plain)
             continue
         if is_file(pattern) or (pattern not in catalogue.models and pattern in announced()):
             found[pattern] = _third_party(pattern, choice)
@@ -102,12 +107,17 @@ def named_models(catalogue: Catalogue, patterns: Sequence[str], choice: Choice) 
                 f"{no_match(catalogue.models, pattern, 'models')}; timm:<arch> and open_clip:<arch>/<tag> are taken as "
                 "they are, and so are hf-hub:ORG/NAME, local-dir:DIR and FILE.py:OBJECT"
             )
-        if pattern not in catalogue.models:
+        if folder is not None:
+            folder.check(names, catalogue.models)
+        elif pattern not in catalogue.models:
             names = obtainable(names, catalogue.models, pattern)
-        found.update({name: _from_manifest(catalogue.models[name], choice) for name in names})
-    if len(found) > 1 and (choice.weights or choice.name or choice.classes is not None):
+        for name in names:
+            weights = choice.weights if folder is None else folder.entry(name)
+            found[name] = _from_manifest(catalogue.models[name], dataclasses.replace(choice, weights=weights))
+    if len(found) > 1 and (plain.weights or choice.name or choice.classes is not None):
         raise UsageError(
-            f"--weights, --classes and --as fit one model; the patterns mean {len(found)}: {', '.join(found)}"
+            f"--weights, --classes and --as fit one model; the patterns mean {len(found)}: {', '.join(found)}. "
+            "--weights DIR with an entry <model id>/ or <model id>.safetensors for each fits several"
         )
     return tuple(found[name] for name in sorted(found))
 

@@ -5,6 +5,7 @@ Knows no image: layouts and protocols are names, resolved elsewhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal, TypeAlias, get_args
@@ -49,6 +50,22 @@ PIXEL_STEPS: Mapping[str, frozenset[str]] = {"trim-border": frozenset({"pixels"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
+class Options:
+    """Where the options of questions come from: the right class and those that a selection model finds most likely.
+
+    Attributes
+    ----------
+    lists
+        Ids of the selection models.
+    prompts
+        Id of the prompt set by which zero-shot ones select.
+    """
+
+    lists: Texts
+    prompts: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=CLOSED)
 class Dataset:
     """A test set that the studies name, and what a complete copy of it looks like.
 
@@ -63,7 +80,8 @@ class Dataset:
     obtain
         How to get the images, in one sentence.
     label_space
-        Id of the label space of the labels; "" for a set without labels.
+        Id of the label space of the labels; "" for a set without labels. Of a set out of distribution: the classes
+        that it is looked at by; "" for ImageNet's.
     role
         id (in-distribution), ood (out-of-distribution images without a class) or generic.
     count
@@ -75,7 +93,9 @@ class Dataset:
     layouts
         Accepted arrangements of files.
     protocols
-        Ways to turn logits into decisions on this set; the first is the default.
+        Ways to turn logits into decisions on this set; the first is the default. `<c>-way` is all columns; `own-...`
+        goes by the label space of the set itself: own-classes, own-classes-lse, own-names, own-member, own-any-of,
+        own-pm0, own-pm10 (frames around an anchor), own-cue, own-cue-sum, own-cue-max (shape and texture).
     view
         How the files become samples, labels and columns, in a sentence or two.
     slices
@@ -89,6 +109,12 @@ class Dataset:
         Classes (folders) of the common archive that are not part of this set.
     readings
         Other accepted extents of the set: name -> classes that this reading leaves out.
+    class_means
+        Out of distribution: whether results are told class by class as well, and as means over classes.
+    options
+        Questions with four options that are asked about the images; None for a set without.
+    geometry
+        Size at which patches are matched, `native` or `HEIGHTxWIDTH`; "" for the usual one of its scheme of pairs.
     notes
         Traps.
     """
@@ -111,6 +137,9 @@ class Dataset:
     pixel_step: Mapping[str, Text | Count] | None = field(default=None, hash=False)
     leave_out: tuple[Text, ...] = ()
     readings: Mapping[str, Texts] = field(default_factory=dict, hash=False)
+    class_means: bool = False
+    options: Options | None = None
+    geometry: str = ""
     notes: str = ""
 
     @field_validator("slices")
@@ -120,6 +149,13 @@ class Dataset:
             if not all(columns.split("/")):
                 raise ValueError(f"expected columns joined by '/', such as corruption/severity; got {columns!r}")
         return slices
+
+    @field_validator("geometry")
+    @classmethod
+    def _size(cls, geometry: str) -> str:
+        if geometry and not re.fullmatch(r"native|[1-9]\d*x[1-9]\d*", geometry):
+            raise ValueError(f"expected native or HEIGHTxWIDTH such as 512x512; got {geometry!r}")
+        return geometry
 
     @field_validator("pixel_step")
     @classmethod

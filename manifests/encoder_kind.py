@@ -12,6 +12,7 @@ EncoderKind = Literal["CNN", "ViT", "other"]
 CNN: Final = frozenset(
     {"resnet", "convnext", "efficientnet", "densenet", "vgg", "regnet", "dpn", "inception", "xception", "mobilenet"}
     | {"ghostnet", "repvgg", "nasnet", "dla", "hrnet", "csp", "mobileone", "shufflenet", "squeezenet", "alexnet"}
+    | {"byobnet"}
 )
 VIT: Final = frozenset({"vit", "beit", "eva", "cait", "swin", "twins", "xcit", "pit", "volo"})
 

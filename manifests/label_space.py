@@ -34,6 +34,8 @@ class LabelSpace:
         Id of the label space whose columns make up these classes; "" for a space of its own.
     members
         For each class its columns in `over`, ascending; no column stands for two classes.
+    by_own_names
+        Whether zero-shot models are asked for these classes by their names, and not for those that they are made of.
     """
 
     id: Id
@@ -43,6 +45,7 @@ class LabelSpace:
     names: tuple[Text, ...]
     over: str = ""
     members: tuple[tuple[Column, ...], ...] = ()
+    by_own_names: bool = False
 
     @field_validator("keys")
     @classmethod

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-Library: TypeAlias = Literal["timm", "open_clip", "prismatic"]
+Library: TypeAlias = Literal["timm", "open_clip", "prismatic", "transformers"]
 Group: TypeAlias = Literal["zero-shot-clip", "clip-ft", "standard", "more-data", "contrastive", "mae", "vlm", "other"]
 Obtain: TypeAlias = Literal["hub", "gated", "user-made", "separate-env", "package"]
 Role: TypeAlias = Literal["id", "ood", "generic"]

@@ -38,8 +38,8 @@ class MatchModelOptions(ModelOptions):
     geometry: Annotated[
         str,
         Parameter(
-            help="dataset: 512x512 for NAVI, 480x640 for ScanNet, 800x800 for SPair-71k, as probe3d; native; or "
-            "HEIGHTxWIDTH. Another one is another space."
+            help="dataset: what its manifest says, else 512x512 for NAVI, 480x640 for ScanNet, 800x800 for SPair-71k, "
+            "as probe3d; native; or HEIGHTxWIDTH. Another one is another space."
         ),
     ] = "dataset"
 
@@ -87,7 +87,7 @@ def match(
     threads = workers if workers is not None else max(1, (os.cpu_count() or 2) // 2)
     settings = Settings(batch_size=batch_size, workers=threads, device=choose_device(device))
     works = []
-    for block in _blocks(store, catalogue, selection):
+    for block in _blocks(store, catalogue, selection, built.weights):
         works += _plan(store, catalogue, block, built, settings, (top, pack_size))
     if not works:
         raise UsageError("nothing to match: no dataset with pairs was named; index navi, scannet or spair-71k.")
@@ -106,10 +106,8 @@ def match(
     return 5 if done.failures else 0
 
 
-def _blocks(store: Store, catalogue: Catalogue, selection: Selection) -> list[Block]:
+def _blocks(store: Store, catalogue: Catalogue, selection: Selection, weights: str | None) -> list[Block]:
     """Return what was named; of a study the blocks that ask for matches."""
-    from extract.obtainable import obtainable_blocks
-    from extract.study_blocks import study_blocks
     from manifests.selection import split_patterns
 
     kinds = split_patterns(selection.kinds) if selection.kinds else ()
@@ -117,19 +115,8 @@ def _blocks(store: Store, catalogue: Catalogue, selection: Selection) -> list[Bl
         raise UsageError(f"--kinds {', '.join(unknown)}: match makes matches, and patches where they are asked for.")
     if not selection.study:
         return [(selection.model or (), selection.dataset or (), kinds, ())]
-    if selection.study not in catalogue.studies:
-        raise UsageError(f"no study {selection.study!r}; the manifests have {', '.join(catalogue.studies)}.")
-    found = study_blocks(
-        catalogue.studies[selection.study],
-        catalogue.models,
-        {*store.datasets(), *catalogue.datasets},
-        catalogue.prompts,
-        only_models=selection.model or (),
-        only_datasets=selection.dataset or (),
-        made=("matches",),
-    )
-    blocks = [(models, datasets, kinds, prompts) for models, datasets, _, prompts in found]
-    return blocks if selection.model else obtainable_blocks(blocks, catalogue.models, selection.study)
+    found = selection.study_blocks(store, catalogue, weights, ("matches",), limits=False)
+    return [(models, datasets, kinds, prompts) for models, datasets, _, prompts in found]
 
 
 def _plan(
@@ -157,7 +144,7 @@ def _plan(
         scheme = scheme_of(view.table.columns)
         if not scheme and not datasets:
             continue
-        choice = _choice(built, catalogue, scheme)
+        choice = _choice(built, catalogue, name, scheme)
         if "patches" in kinds:
             run_plan(store, plan_blocks(store, catalogue, [(models, [name], ["patches"], ())], choice), settings)
         step = pixel_step_of(catalogue, name)
@@ -167,8 +154,10 @@ def _plan(
     return works
 
 
-def _choice(built: ModelOptions, catalogue: Catalogue, scheme: Scheme) -> Choice:
+def _choice(built: ModelOptions, catalogue: Catalogue, dataset: str, scheme: Scheme) -> Choice:
     from cache.match_rows import GEOMETRIES
 
-    geometry = GEOMETRIES.get(scheme, "native") if built.geometry == "dataset" else built.geometry
+    manifest = catalogue.datasets.get(dataset)
+    usual = (manifest.geometry if manifest is not None else "") or GEOMETRIES.get(scheme, "native")
+    geometry = usual if built.geometry == "dataset" else built.geometry
     return dataclasses.replace(built, geometry=geometry).choice(catalogue)

@@ -19,7 +19,11 @@ class ModelOptions:
     """How to build a model; what is left empty is the library's own."""
 
     weights: Annotated[
-        str | None, Parameter(help="A safetensors file or state dict, hf-hub:ORG/NAME, or random:SEED.")
+        str | None,
+        Parameter(
+            help="A safetensors file or state dict, hf-hub:ORG/NAME, random:SEED, a folder as the library saves a "
+            "model; or, for several models, a folder with an entry <model id>/ or <model id>.safetensors for each."
+        ),
     ] = None
     classes: Annotated[
         Path | None,

@@ -16,7 +16,7 @@ from manifests.errors import UsageError
 
 from .model_options import DEFAULT_MODEL_OPTIONS, ModelOptions
 from .opening import at_least, create_store, open_catalogue, open_store
-from .run_records import run_records
+from .run_records import run_records, said_of, study_records
 from .selection import DEFAULT_SELECTION, Selection
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cache.store import Store
     from extract.plan import Plan
     from extract.receipts import RunReport
+    from extract.vlm.ask import AskReport
     from manifests.catalogue import Catalogue
 
 DEFAULT_OPTIONS = Options()
@@ -42,7 +43,8 @@ def plan(
 
     options.start_logging()
     store, catalogue = open_store(options), open_catalogue(options)
-    found = price(store, catalogue, selection.blocks(store, catalogue), built.choice(catalogue), plan_blocks)
+    blocks = selection.blocks(store, catalogue, built.weights)
+    found = price(store, catalogue, blocks, built.choice(catalogue), plan_blocks)
     if options.json:
         print_json(found.to_json())
         return
@@ -88,7 +90,8 @@ def run(
     accept_new_pixels
         Go on although the same preprocessing gives other pixels than before (a Pillow upgrade).
     questions
-        With --kinds records and a language model (--model hf:DIR or hf:ORG/NAME): a file of `assay-analyze questions`.
+        A file of `assay-analyze questions` for a language model: with --kinds records, and --model hf:DIR or
+        hf:ORG/NAME; or for those of a study, with --weights DIR.
     """
     from extract.blocks import plan_blocks
     from extract.failed_rows import failed_before, reopen
@@ -97,7 +100,7 @@ def run(
     from extract.unit import Settings
 
     options.start_logging()
-    if questions is not None or "records" in ",".join(selection.kinds or ()).split(","):
+    if (questions is not None and not selection.study) or "records" in ",".join(selection.kinds or ()).split(","):
         return run_records(selection, built, questions, device, options)
     at_least(1, batch_size=batch_size)
     at_least(0, workers=workers)
@@ -108,7 +111,7 @@ def run(
         selection = dataclasses.replace(selection, dataset=[*(selection.dataset or []), own])
     elif labels is not None:
         raise UsageError("--labels belongs to --root; `assay-extract index` takes it for other datasets.")
-    blocks, choice = selection.blocks(store, catalogue), built.choice(catalogue)
+    blocks, choice = selection.blocks(store, catalogue, built.weights), built.choice(catalogue)
     todo = plan_blocks(store, catalogue, blocks, choice)
     if retry_failed and (reopened := reopen(store, todo)):
         log.info("%d records with failed rows are put away; their units are extracted again", reopened)
@@ -118,8 +121,10 @@ def run(
     threads = workers if workers is not None else max(1, (os.cpu_count() or 2) // 2)
     settings = Settings(batch_size=batch_size, workers=threads, device=choose_device(device))
     done = run_plan(store, todo, settings, compress)
-    _show(todo, done, before, options)
-    return 5 if done.failures or before or refused else 0
+    whole = selection.study and not selection.kinds
+    asked = study_records(store, catalogue, selection, built, questions, device) if whole else []
+    _show(todo, done, before, asked, options)
+    return 5 if done.failures or before or refused or any(one.failures for one in asked) else 0
 
 
 def _index_folder(store: Store, catalogue: Catalogue, root: Path, labels: Path | None) -> tuple[str, int]:
@@ -133,7 +138,9 @@ def _index_folder(store: Store, catalogue: Catalogue, root: Path, labels: Path |
     return own, len(report.refused)
 
 
-def _show(todo: Plan, done: RunReport, before: Sequence[RowFailure], options: Options) -> None:
+def _show(
+    todo: Plan, done: RunReport, before: Sequence[RowFailure], asked: Sequence[AskReport], options: Options
+) -> None:
     again = {failure.item for failure in done.failures}
     failures, earlier = _named(todo, done.failures), _named(todo, [f for f in before if f.item not in again])
     _warn(failures)
@@ -142,11 +149,14 @@ def _show(todo: Plan, done: RunReport, before: Sequence[RowFailure], options: Op
         _warn(earlier)
         log.warning("`assay-extract run --retry-failed` redoes those whose files were away and are back.")
     if options.json:
-        print_json({**done.to_json(), "failures": failures, "failures_before": earlier})
+        more = {"records": [one.to_json() for one in asked]} if asked else {}
+        print_json({**done.to_json(), "failures": failures, "failures_before": earlier, **more})
     else:
         images = sum(receipt.unit.images for receipt in done.receipts)
         words = f", {sum(text.sentences for text in done.texts)} sentences" if done.texts else ""
         print_data(f"{len(done.receipts)} units, {images} images{words}, {len(done.failures)} without numbers")
+        if asked:
+            print_data(said_of(asked))
 
 
 def _warn(failures: Sequence[Mapping[str, str]]) -> None:

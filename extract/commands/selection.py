@@ -10,6 +10,8 @@ from cyclopts import Parameter
 from manifests.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cache.store import Store
     from extract.blocks import Block
     from manifests.catalogue import Catalogue
@@ -48,21 +50,45 @@ class Selection:
     ] = None
     study: Annotated[str, Parameter(help="Everything that a study names; the other options limit it.")] = ""
 
-    def blocks(self, store: Store, catalogue: Catalogue) -> list[Block]:
+    def blocks(self, store: Store, catalogue: Catalogue, weights: str | None = None) -> list[Block]:
         """Return what was named; a study has several blocks, and the other options limit them.
+
+        Parameters
+        ----------
+        weights
+            As --weights was given: a folder may bring models that no library brings.
 
         Raises
         ------
         UsageError
-            When there is no such study, or it does not hold what was named.
+            When there is no such study, or it does not hold what was named; when a folder of weights lacks models
+            that nothing else brings.
+        """
+        from extract.study_blocks import EXTRACTED
+        from manifests.selection import split_patterns
+
+        if not self.study:
+            kinds = split_patterns(self.kinds) if self.kinds else ()
+            return [(self.model or (), self.dataset or (), kinds, self.prompts or ())]
+        return self.study_blocks(store, catalogue, weights, EXTRACTED)
+
+    def study_blocks(
+        self, store: Store, catalogue: Catalogue, weights: str | None, made: Sequence[str], limits: bool = True
+    ) -> list[Block]:
+        """Return the blocks of the study that ask for what a command makes; see `blocks`.
+
+        Parameters
+        ----------
+        made
+            The kinds that it makes.
+        limits
+            Whether kinds and prompts limit them as well.
         """
         from extract.obtainable import obtainable_blocks
         from extract.study_blocks import study_blocks
+        from extract.weights_folder import weights_folder
         from manifests.selection import split_patterns
 
-        kinds = split_patterns(self.kinds) if self.kinds else ()
-        if not self.study:
-            return [(self.model or (), self.dataset or (), kinds, self.prompts or ())]
         if self.study not in catalogue.studies:
             raise UsageError(f"no study {self.study!r}; the manifests have {', '.join(catalogue.studies)}.")
         blocks = study_blocks(
@@ -72,9 +98,15 @@ class Selection:
             catalogue.prompts,
             only_models=self.model or (),
             only_datasets=self.dataset or (),
-            only_kinds=kinds,
-            only_prompts=self.prompts or (),
+            only_kinds=split_patterns(self.kinds) if self.kinds and limits else (),
+            only_prompts=(self.prompts or ()) if limits else (),
+            made=made,
         )
+        folder = weights_folder(weights or "")
+        if folder is not None:
+            # All that is lacking at once, before the first block begins.
+            folder.check([name for block in blocks for name in block[0]], catalogue.models)
+            return blocks
         return blocks if self.model else obtainable_blocks(blocks, catalogue.models, self.study)
 
 

@@ -45,7 +45,7 @@ def verify(
     at_least(1, batch_size=batch_size, recompute=recompute)
     store, catalogue = open_store(options), open_catalogue(options)
     settings = Settings(batch_size=batch_size, workers=0, device=choose_device(device))
-    blocks = selection.blocks(store, catalogue)
+    blocks = selection.blocks(store, catalogue, built.weights)
     rows = verify_rows(store, catalogue, blocks, built.choice(catalogue), settings, Draw(recompute, seed, tolerance))
     columns = ("model", "dataset", "kind", "images", "largest_difference", "top1_flips", "result")
     print_rows(rows, columns, options.json)

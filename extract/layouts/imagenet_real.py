@@ -21,13 +21,17 @@ def read_imagenet_real(ask: Ask) -> Iterator[Found]:
     Raises
     ------
     UsageError
-        When the annotations are not 50,000 lists of classes: a list belongs to an image by its place alone.
+        When the annotations are not 50,000 lists of classes, or as many as the manifest counts: a list belongs to an
+        image by its place alone.
     """
     named = REAL
     if ask.annotations is not None and ask.annotations.is_dir() and (ask.annotations / "real.json").is_file():
         named = "real.json"
-    data, where = annotation(ask, named, IMAGENET_X)
-    lists = accepted_classes(data, where)
+    # The lists of the package are of ImageNet's images; those of other worlds may have the same names.
+    package = IMAGENET_X if ask.manifest is None or ask.manifest.over == "imagenet-val" else ""
+    data, where = annotation(ask, named, package)
+    images = COUNT if ask.manifest is None or ask.manifest.count is None else ask.manifest.count
+    lists = accepted_classes(data, where, ask.count, images)
     if ask.files is not None:
         yield from ask.files.refused
     at_of = {} if ask.files is None else by_file_name(ask.files)
@@ -45,19 +49,19 @@ def read_imagenet_real(ask: Ask) -> Iterator[Found]:
         yield from absent(missing, where, ask.files)
 
 
-def accepted_classes(data: bytes, where: str) -> dict[str, list[int]]:
+def accepted_classes(data: bytes, where: str, classes: int = 1000, images: int = COUNT) -> dict[str, list[int]]:
     """Return the classes that count as right, by file name of the image, from the content of the annotation file.
 
     Raises
     ------
     UsageError
-        When these are not 50,000 lists of classes.
+        When these are not as many lists as there are images, or name other classes.
     """
     lists = parse_json(data, where)
-    if not isinstance(lists, list) or len(lists) != COUNT:
+    if not isinstance(lists, list) or len(lists) != images:
         got = len(lists) if isinstance(lists, list) else type(lists).__name__
-        raise UsageError(f"{where}: expected a list of {COUNT} lists, the n-th for image number n; got {got}.")
+        raise UsageError(f"{where}: expected a list of {images} lists, the n-th for image number n; got {got}.")
     for number, labels in enumerate(lists, 1):
-        if not isinstance(labels, list) or not all(isinstance(n, int) and 0 <= n < 1000 for n in labels):
-            raise UsageError(f"{where}: entry {number}: expected a list of classes 0..999, got {labels!r}.")
+        if not isinstance(labels, list) or not all(isinstance(n, int) and 0 <= n < classes for n in labels):
+            raise UsageError(f"{where}: entry {number}: expected a list of classes 0..{classes - 1}, got {labels!r}.")
     return {val_name(number): labels for number, labels in enumerate(lists, 1)}

@@ -17,8 +17,6 @@ from .imagenet_real import REAL, accepted_classes
 from .imagenet_val import WNID
 from .tree import absent, by_file_name, parent
 
-CLASSES = 1000
-
 
 def read_imagenet_x(ask: Ask) -> Iterator[Found]:
     """Yield the annotated images by file name, with one Boolean column a factor.
@@ -40,12 +38,14 @@ def read_imagenet_x(ask: Ask) -> Iterator[Found]:
     others = {other.annotations for other in ask.factors.readings.values()} - {reading.annotations}
     if ask.annotations is not None and ask.annotations.name in others:
         raise UsageError(f"--annotations {ask.annotations}: {ask.dataset} reads {reading.annotations}.")
-    data, where = annotation(ask, reading.annotations, IMAGENET_X)
+    data, where = annotation(ask, reading.annotations, _package(ask.factors))
     left_out = frozenset[str]()
     if reading.prototypes == "removed":
-        left_out = _prototypes(*annotation(ask, ask.factors.prototype_list, IMAGENET_X, accept_file=False))
-    rows = _rows(data, where, ask.factors.factors)
-    of_class, accepted = _metaclasses(ask, ask.factors, {label for label, _ in rows.values()}), _reassessed(ask)
+        listed = annotation(ask, ask.factors.prototype_list, _package(ask.factors), accept_file=False)
+        left_out = _prototypes(*listed)
+    rows = _rows(data, where, ask.factors.factors, ask.count)
+    of_class = _metaclasses(ask, ask.factors, {label for label, _ in rows.values()})
+    accepted = _reassessed(ask, ask.factors)
     if ask.files is not None:
         yield from ask.files.refused
     at_of = {} if ask.files is None else by_file_name(ask.files)
@@ -69,10 +69,15 @@ def read_imagenet_x(ask: Ask) -> Iterator[Found]:
         yield from absent(missing, where, ask.files)
 
 
-def _optional(ask: Ask, name: str) -> tuple[bytes, str] | None:
+def _package(factors: FactorSet) -> str:
+    """Return the package that holds the annotations of a set of factors: images of other sets may share names."""
+    return IMAGENET_X if factors.id == IMAGENET_X else ""
+
+
+def _optional(ask: Ask, factors: FactorSet, name: str) -> tuple[bytes, str] | None:
     """Return a file of the package that a folder of annotations may do without."""
     try:
-        return annotation(ask, name, IMAGENET_X, accept_file=False)
+        return annotation(ask, name, _package(factors), accept_file=False)
     except UsageError:
         return None
 
@@ -82,32 +87,32 @@ def _metaclasses(ask: Ask, factors: FactorSet, seen: Collection[int]) -> list[di
 
     A wrong answer may be a class that no image has: images of its metaclass name it, in `metaclass_unseen`.
     """
-    found = _optional(ask, factors.metaclass_list) if factors.metaclass_list else None
+    found = _optional(ask, factors, factors.metaclass_list) if factors.metaclass_list else None
     if found is None:
         return []
     data, where = found
     names = [row.get("name") or "" for row in csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))]
-    if len(names) != CLASSES:
-        raise UsageError(f"{where}: expected {CLASSES} rows, the n-th for class n, got {len(names)}.")
+    if len(names) != ask.count:
+        raise UsageError(f"{where}: expected {ask.count} rows, the n-th for class n, got {len(names)}.")
     groups = factors.metaclass_of(names)
-    unseen = {group: [n for n in range(CLASSES) if n not in seen and groups[n] == group] for group in set(groups)}
+    unseen = {group: [n for n in range(ask.count) if n not in seen and groups[n] == group] for group in set(groups)}
     if not any(unseen.values()):
         return [{"metaclass": group} for group in groups]
     return [{"metaclass": group, "metaclass_unseen": unseen[group]} for group in groups]
 
 
-def _reassessed(ask: Ask) -> dict[str, list[int]] | None:
-    found = _optional(ask, REAL)
-    return None if found is None else accepted_classes(*found)
+def _reassessed(ask: Ask, factors: FactorSet) -> dict[str, list[int]] | None:
+    found = _optional(ask, factors, REAL)
+    return None if found is None else accepted_classes(*found, ask.count)
 
 
-def _rows(data: bytes, where: str, factors: Sequence[str]) -> dict[str, tuple[int, dict[str, bool]]]:
+def _rows(data: bytes, where: str, factors: Sequence[str], count: int) -> dict[str, tuple[int, dict[str, bool]]]:
     found: dict[str, tuple[int, dict[str, bool]]] = {}
     problems = []
     for line, text in enumerate(data.decode("utf-8-sig").splitlines(), 1):
         if not text.strip():
             continue
-        row, problem = _row(text, factors)
+        row, problem = _row(text, factors, count)
         if problem:
             problems.append(f"line {line}: {problem}")
         elif row["file_name"] in found:
@@ -122,7 +127,7 @@ def _rows(data: bytes, where: str, factors: Sequence[str]) -> dict[str, tuple[in
     return found
 
 
-def _row(text: str, factors: Sequence[str]) -> tuple[Any, str]:
+def _row(text: str, factors: Sequence[str], count: int) -> tuple[Any, str]:
     try:
         row = json.loads(text)
     except ValueError as error:
@@ -130,8 +135,8 @@ def _row(text: str, factors: Sequence[str]) -> tuple[Any, str]:
     if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
         return None, "no file_name"
     label = row.get("class")
-    if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < 1000:
-        return None, f"class {label!r} is not one of 0..999"
+    if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < count:
+        return None, f"class {label!r} is not one of 0..{count - 1}"
     if odd := [factor for factor in factors if row.get(factor) not in (0, 1)]:
         return None, f"{odd[0]} is {row.get(odd[0])!r}, expected 0 or 1"
     return row, ""

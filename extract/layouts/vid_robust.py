@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from manifests.errors import UsageError
@@ -21,6 +21,8 @@ CLASSES = (
 def read_vid_robust(ask: Ask) -> Iterator[Found]:
     """Yield every frame of labels.json, with its list of labels and the anchor whose set it is in.
 
+    Numbers in labels.json are classes of the set's label space; of ImageNet-Vid-Robust's 30 where nothing is said.
+
     Raises
     ------
     UsageError
@@ -35,9 +37,10 @@ def read_vid_robust(ask: Ask) -> Iterator[Found]:
             "as the archive imagenet-vid-robust has them."
         )
     where = f"{files.where}/{prefix}metadata"
-    _check_classes(
-        files.where, read_json(files, at) if (at := at_of.get(f"{prefix}misc/imagenet_vid_class_index.json")) else {}
-    )
+    classes = CLASSES if ask.space is None else ask.space.keys
+    names = CLASSES if ask.space is None else ask.space.names
+    index = read_json(files, at) if (at := at_of.get(f"{prefix}misc/imagenet_vid_class_index.json")) else {}
+    _check_classes(files.where, index, [{_plain(one) for one in pair} for pair in zip(classes, names, strict=True)])
     anchors = _anchors(read_json(files, at_of[f"{prefix}metadata/pmsets.json"]), where)
     labels = read_json(files, at_of[f"{prefix}metadata/labels.json"])
     if odd := sorted(set(labels) ^ set(anchors), key=natural_key):
@@ -46,7 +49,7 @@ def read_vid_robust(ask: Ask) -> Iterator[Found]:
     yield from files.refused
     missing = []
     for sample in sorted(labels, key=natural_key):
-        accepted = [{"label": name} for name in _names(labels[sample], f"{where}/labels.json: {sample}")]
+        accepted = [{"label": name} for name in _names(labels[sample], classes, f"{where}/labels.json: {sample}")]
         if (found := at_of.get(prefix + sample)) is None:
             missing.append(sample)
             continue
@@ -64,17 +67,20 @@ def _anchors(sets: Any, where: str) -> dict[str, str]:
     return found
 
 
-def _names(labels: Any, where: str) -> list[str]:
+def _names(labels: Any, classes: Sequence[str], where: str) -> list[str]:
     numbers = labels if isinstance(labels, list) else [labels]
-    if not numbers or not all(isinstance(n, int) and 0 <= n < len(CLASSES) for n in numbers):
-        raise UsageError(f"{where}: expected a list of classes 0..{len(CLASSES) - 1}, got {labels!r}.")
-    return [CLASSES[number] for number in numbers]
+    if not numbers or not all(isinstance(n, int) and 0 <= n < len(classes) for n in numbers):
+        raise UsageError(f"{where}: expected a list of classes 0..{len(classes) - 1}, got {labels!r}.")
+    return [classes[number] for number in numbers]
 
 
-def _check_classes(where: str, index: Mapping[str, Any]) -> None:
+def _plain(name: str) -> str:
+    return name.lower().replace(" ", "_")
+
+
+def _check_classes(where: str, index: Mapping[str, Any], accepted: Sequence[Collection[str]]) -> None:
     for number, (_, name) in index.items():
-        said = str(name).lower().replace(" ", "_")
-        if not number.isdigit() or int(number) >= len(CLASSES) or CLASSES[int(number)] != said:
+        if not number.isdigit() or int(number) >= len(accepted) or _plain(str(name)) not in accepted[int(number)]:
             raise UsageError(
                 f"{where}/misc/imagenet_vid_class_index.json: class {number} is {name!r}, which is unexpected."
             )

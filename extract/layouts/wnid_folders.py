@@ -49,6 +49,8 @@ def read_wnid_folders(ask: Ask) -> Iterator[Found]:
 def read_imagenet_v2(ask: Ask) -> Iterator[Found]:
     """Yield `<0..999>/<file>`; the folder's name is the class index as a number, never its place among sorted names.
 
+    A set with another label space has as many folders as that has classes.
+
     Raises
     ------
     UsageError
@@ -61,9 +63,9 @@ def read_imagenet_v2(ask: Ask) -> Iterator[Found]:
     for at, key in images(files):
         parts = key.split("/")
         folder = parts[-2] if len(parts) > 1 else ""
-        if not (folder.isascii() and folder.isdigit() and int(folder) < 1000 and folder == str(int(folder))):
+        if not (folder.isascii() and folder.isdigit() and int(folder) < ask.count and folder == str(int(folder))):
             raise UsageError(
-                f"layout imagenet-v2-folders expects {files.where}/<0..999>/<file>; got {key!r}. "
+                f"layout imagenet-v2-folders expects {files.where}/<0..{ask.count - 1}>/<file>; got {key!r}. "
                 "The folder's name is the class index."
             )
         other = {part for part in (files.name, *parts[:-2]) if part in V2_FOLDERS.values() and part != expected}

@@ -56,9 +56,38 @@ def test_a_manifest_names_a_repository_where_the_library_has_none_or_a_wrong_one
 
 
 def test_a_folder_of_weights_brings_its_own_configuration(tmp_path: Path) -> None:
+    (tmp_path / "config.json").touch()
     saved = only("mae_vit_base_patch16_ft_in1k", weights=str(tmp_path))
     assert (saved.arch, saved.weights) == (f"local-dir:{tmp_path}", "hub:")
     assert saved.facts["group"] == "mae"
+
+
+def test_a_folder_of_several_has_an_entry_for_each(tmp_path: Path) -> None:
+    saved = tmp_path / "mae_vit_base_patch16_ft_in1k"
+    saved.mkdir()
+    (saved / "config.json").touch()
+    (tmp_path / "PIRL.safetensors").touch()
+    patterns, choice = ["mae_vit_base_patch16_ft_in1k", "PIRL", "resnet18.tv_in1k"], Choice(weights=str(tmp_path))
+    found = {one.name: (one.arch, one.weights) for one in named_models(CATALOGUE, patterns, choice)}
+    assert found == {
+        "PIRL": (only("PIRL").arch, str(tmp_path / "PIRL.safetensors")),
+        "mae_vit_base_patch16_ft_in1k": (f"local-dir:{saved}", "hub:"),
+        # What nobody brought keeps its own source.
+        "resnet18.tv_in1k": ("resnet18.tv_in1k", "hub:tv_in1k"),
+    }
+    # A glob does not leave out what was brought.
+    assert only("PIR*", weights=str(tmp_path)).weights == str(tmp_path / "PIRL.safetensors")
+    with pytest.raises(UsageError, match=r"has no entry for MoCo, MoCoV2, whose weights no library brings.*MoCo/ as"):
+        named_models(CATALOGUE, ["MoCo*", "PIRL"], choice)
+    (tmp_path / "PIRL").mkdir()
+    with pytest.raises(UsageError, match="holds PIRL twice"):
+        named_models(CATALOGUE, ["PIRL"], choice)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.safetensors").touch()
+    with pytest.raises(UsageError, match="neither a saved model .* nor a folder of several"):
+        only("resnet18.tv_in1k", weights=str(tmp_path))
 
 
 def test_a_glob_does_without_what_no_library_brings() -> None:
