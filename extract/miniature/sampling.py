@@ -56,8 +56,8 @@ class Recipe:
         How often other things stand beside it, and how many (smallest, largest).
     """
 
-    usual_texture: float = 0.92
-    usual_colour: float = 0.92
+    usual_texture: float = 0.96
+    usual_colour: float = 0.96
     textures: tuple[str, ...] = TEXTURES
     turn_sd: int = 14
     tilt: float = 0.3

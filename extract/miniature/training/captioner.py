@@ -1,9 +1,10 @@
-"""The miniature's language models with eyes: a very small LLaVA learns to say what a picture shows.
+"""The miniature's language models with eyes: very small LLaVAs learn to say what a picture shows.
 
-`python -m extract.miniature.training.captioner OUT` trains one from nothing and saves it as transformers does, so that
-`run --kinds records --model hf:OUT` asks it as it asks any other. First its eyes learn to tell things, patterns and
-colours apart; then the whole learns captions, and questions in the words that the program asks in. What it says of
-other pictures later, it says by itself.
+`python -m extract.miniature.training.captioner OUT` trains them from nothing and saves them as transformers does, so
+that `run --kinds records --model hf:OUT/mini-llava-1` asks one as it asks any other. First the eyes learn to tell
+things, patterns and colours apart; then, as in the journal, several language models learn to speak of what the same
+eyes see: captions, and questions in the words that the program asks in. What they say of other pictures later, they say
+by themselves.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import PreTrainedTokenizerFast
+from transformers import CLIPVisionModel, PreTrainedTokenizerFast
 
 from cache.records import LETTERS, ask
 from extract.miniature import captions, draw, sampling
 from extract.miniature.world import CLASSES, HUES, TEXTURES
 
-from .llava import PICTURE_SIDE, SIDE, SIZES, framed, middle, pixel_values, save, tokenizer_for, untrained
+from .llava import EYES, PICTURE_SIDE, SIDE, SIZES, framed, middle, pixel_values, save, tokenizer_for, untrained
 
 DESCRIBE: Final = "Describe the image."
 
@@ -35,8 +36,6 @@ RECIPES: Final = (sampling.MORE, sampling.SOURCE_A, sampling.MORE, sampling.SOUR
 
 SHIFT: Final = 6
 """Pixels by which the crops of a batch are off the middle at most."""
-
-Step = Callable[[np.random.RandomState], torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,23 +132,25 @@ def learn(weights: Sequence[torch.nn.Parameter], loss_at: Callable[[int], torch.
             sys.stderr.write(f"{what}, step {step} of {steps}: loss {loss.item():.3f}, {seconds:.0f} s of CPU\n")
 
 
-def open_eyes(model: Any, pictures: Pictures, steps: int, seed: int, size: int = 48) -> None:
-    """Teach the vision tower alone what a thing is, its pattern and its colour, by heads that are then thrown away."""
-    tower, rng = model.model.vision_tower, np.random.RandomState(seed)
+def opened_eyes(pictures: Pictures, steps: int, seed: int, size: int = 48) -> CLIPVisionModel:
+    """Return eyes that tell a thing, its pattern and its colour, taught by heads that are then thrown away."""
+    torch.manual_seed(seed)
+    eyes, rng = CLIPVisionModel(EYES), np.random.RandomState(seed)
     parts = (len(CLASSES), len(TEXTURES), len(HUES))
-    head = torch.nn.Linear(tower.config.hidden_size, sum(parts))
+    head = torch.nn.Linear(EYES.hidden_size, sum(parts))
     rows = batches(pictures, size, rng)
 
     def loss(_: int) -> torch.Tensor:
         at = next(rows)
-        seen = tower(pixel_values=crops(pictures.pixels[at], rng)).last_hidden_state[:, 1:].mean(dim=1)
+        seen = eyes(pixel_values=crops(pictures.pixels[at], rng)).last_hidden_state[:, 1:].mean(dim=1)
         logits, labels = head(seen).split(parts, dim=1), torch.from_numpy(pictures.labels[at])
         thing, pattern, colour = (
             torch.nn.functional.cross_entropy(one, labels[:, part]) for part, one in enumerate(logits)
         )
         return thing + 0.5 * pattern + 0.5 * colour
 
-    learn([*tower.parameters(), *head.parameters()], loss, steps, 2e-3, "eyes")
+    learn([*eyes.parameters(), *head.parameters()], loss, steps, 2e-3, "eyes")
+    return eyes
 
 
 def answer_loss(model: Any, tokenizer: PreTrainedTokenizerFast, images: torch.Tensor, turns: Sequence[str],
@@ -166,7 +167,9 @@ def answer_loss(model: Any, tokenizer: PreTrainedTokenizerFast, images: torch.Te
 
 def teach(model: Any, tokenizer: PreTrainedTokenizerFast, pictures: Pictures, steps: int, seed: int,
           size: int = 48) -> None:  # fmt: skip
-    """Teach the whole model: every fourth batch is to be described, of the others one of four named."""
+    """Teach a model to speak of what its eyes see: every fourth batch is to be described, of the others one of four
+    named.
+    """
     rng = np.random.RandomState(seed)
     rows = batches(pictures, size, rng)
 
@@ -174,15 +177,14 @@ def teach(model: Any, tokenizer: PreTrainedTokenizerFast, pictures: Pictures, st
         at = next(rows)
         images = crops(pictures.pixels[at], rng)
         if step % 4 == 3:
-            return answer_loss(
-                model, tokenizer, images, [DESCRIBE] * len(at), [pictures.captions[row] for row in at]
-            )
+            return answer_loss(model, tokenizer, images, [DESCRIBE] * len(at), [pictures.captions[row] for row in at])
         things = [int(one) for one in pictures.labels[at, 0]]
         options = [options_for(one, rng) for one in things]
         answers = [answer(four, one) for four, one in zip(options, things, strict=True)]
         return answer_loss(model, tokenizer, images, [question(four) for four in options], answers)
 
-    learn(list(model.parameters()), loss, steps, 2e-3, "language")
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    learn(weights, loss, steps, 2e-3, "language")
 
 
 def accuracy(model: Any, tokenizer: PreTrainedTokenizerFast, pictures: Pictures, seed: int = 0) -> float:
@@ -204,10 +206,10 @@ def accuracy(model: Any, tokenizer: PreTrainedTokenizerFast, pictures: Pictures,
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train one model and save it."""
+    """Train the models and save them, all of them behind the same eyes."""
     parser = argparse.ArgumentParser(prog="python -m extract.miniature.training.captioner", description=__doc__)
-    parser.add_argument("out", type=Path, help="folder of the saved model")
-    parser.add_argument("--model", choices=SIZES, default="mini-llava-1")
+    parser.add_argument("out", type=Path, help="each model goes into a folder of its name there")
+    parser.add_argument("--model", choices=SIZES, action="append", help="train this one alone; repeats")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pictures", type=int, default=16_000)
     parser.add_argument("--eye-steps", type=int, default=5_000)
@@ -216,12 +218,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     pictures = drawn(given.pictures, given.seed)
     tokenizer = words_of(pictures)
-    model = untrained(len(tokenizer), SIZES[given.model], given.seed)
-    open_eyes(model, pictures, given.eye_steps, given.seed)
-    teach(model, tokenizer, pictures, given.steps, given.seed)
-    share = accuracy(model, tokenizer, drawn(960, given.seed + 10_000))
-    sys.stdout.write(f"{given.model}: {share:.3f} of questions about new pictures of the training recipes\n")
-    save(given.out, model, tokenizer)
+    eyes = opened_eyes(pictures, given.eye_steps, given.seed)
+    unseen = drawn(960, given.seed + 10_000)
+    for name in given.model or SIZES:
+        model = untrained(len(tokenizer), SIZES[name], eyes, given.seed)
+        teach(model, tokenizer, pictures, given.steps, given.seed)
+        share = accuracy(model, tokenizer, unseen)
+        sys.stdout.write(f"{name}: {share:.3f} of questions about new pictures of the training recipes\n")
+        save(given.out / name, model, tokenizer)
     return 0
 
 

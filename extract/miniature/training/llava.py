@@ -17,6 +17,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     CLIPImageProcessor,
     CLIPVisionConfig,
+    CLIPVisionModel,
     LlamaConfig,
     LlavaConfig,
     LlavaForConditionalGeneration,
@@ -40,6 +41,17 @@ GREY: Final = 0.5
 
 SPECIAL: Final = ("<unk>", "<s>", "</s>", "<pad>", "<image>")
 START, END, PAD, IMAGE = range(1, 5)
+
+
+EYES: Final = CLIPVisionConfig(
+    hidden_size=64,
+    intermediate_size=128,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    image_size=SIDE,
+    patch_size=PATCH,
+    projection_dim=64,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +115,14 @@ def processor_for(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
     )
 
 
-def untrained(words: int, size: LanguageSize, seed: int) -> LlavaForConditionalGeneration:
-    """Return a model that knows nothing yet.
+def untrained(words: int, size: LanguageSize, eyes: CLIPVisionModel, seed: int) -> LlavaForConditionalGeneration:
+    """Return a model that looks through these eyes, which learn no more, and cannot speak yet.
 
     Parameters
     ----------
     words
         Tokens of its tokenizer.
     """
-    vision = CLIPVisionConfig(
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        image_size=SIDE,
-        patch_size=PATCH,
-        projection_dim=64,
-    )
     text = LlamaConfig(
         vocab_size=words,
         hidden_size=size.width,
@@ -134,7 +137,7 @@ def untrained(words: int, size: LanguageSize, seed: int) -> LlavaForConditionalG
         initializer_range=0.05,
     )
     config = LlavaConfig(
-        vision_config=vision,
+        vision_config=EYES,
         text_config=text,
         image_token_id=IMAGE,
         image_seq_length=PLACES,
@@ -142,7 +145,10 @@ def untrained(words: int, size: LanguageSize, seed: int) -> LlavaForConditionalG
         vision_feature_select_strategy="default",
     )
     torch.manual_seed(seed)
-    return LlavaForConditionalGeneration(config)
+    model = LlavaForConditionalGeneration(config)
+    model.model.vision_tower.load_state_dict(eyes.state_dict())
+    model.model.vision_tower.requires_grad_(False)
+    return model
 
 
 def pixel_values(pixels: NDArray[np.uint8]) -> torch.Tensor:
@@ -159,4 +165,6 @@ def middle(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def save(folder: Path, model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
     """Save weights in float16, words and processor."""
     model.half().save_pretrained(folder)
+    for file in folder.glob("*.safetensors"):
+        file.chmod(0o644)  # it is written for its owner alone
     processor_for(tokenizer).save_pretrained(folder)

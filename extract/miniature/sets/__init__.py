@@ -1,0 +1,1 @@
+"""Evaluation sets of the miniature, one module a family; each writes the layout that the official set has."""

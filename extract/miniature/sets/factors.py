@@ -1,0 +1,39 @@
+"""The miniature of ImageNet-X: images of one factor each, with annotations as the official package writes them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from numpy.random import RandomState
+
+from extract.layouts.imagenet_val import val_name
+from extract.miniature.sampling import FACTORS, sample
+from extract.miniature.world import CLASSES
+
+from .files import part, picture, text_file
+
+A_FACTOR = 150
+FIRST_NUMBER = 10_001
+"""The first number of an image: no name is that of an image of the miniature of the validation set."""
+
+ANNOTATIONS = "imagenet_x_val_top_factor.jsonl"
+
+
+def write_factors(folder: Path, rng: RandomState, share: int) -> None:
+    """Write `val/<wnid>/ILSVRC2012_val_*.JPEG`, and a line an image with its class and every factor, 0 or 1.
+
+    Differs from ImageNet-X: the factor of an image is what it was drawn with, and no person's judgement.
+    """
+    lines = []
+    number = FIRST_NUMBER
+    for place, (factor, recipe) in enumerate(FACTORS.items()):
+        for turn in range(part(A_FACTOR, share)):
+            # Each factor begins with another class, so that few images are not always of the first ones.
+            at = (turn + 7 * place) % len(CLASSES)
+            name = val_name(number)
+            picture(folder / "val" / CLASSES[at].key / name, sample(recipe, at, rng))
+            flags = {other: int(other == factor) for other in FACTORS}
+            lines.append(json.dumps({"file_name": name, "class": at, **flags}))
+            number += 1
+    text_file(folder / "annotations" / ANNOTATIONS, lines)

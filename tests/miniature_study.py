@@ -1,0 +1,85 @@
+"""`python -m tests.miniature_study FOLDER`: the whole study in little, from drawing its images to its page.
+
+Every step is an ordinary command, printed before it is run; nothing else happens here. What is done already is found
+done: a second time nothing is extracted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent.parent
+MANIFESTS = HERE / "manifests" / "miniature"
+WEIGHTS = MANIFESTS / "weights"
+STUDY = "miniature"
+BASE = "mini-clip-byobnet.a-24k"
+"""The model whose cached embeddings take a learned context and a cache of shots."""
+
+SHOTS = "mini-imagenet-train-16shot"
+NOT_ASKED = {SHOTS, "mini-flickr30k", "mini-mscoco", "mini-navi", "mini-scannet", "mini-spair-71k", "mini-imagenet-d"}
+"""Sets on which no classifier is read."""
+
+
+def commands(folder: Path, datasets: Sequence[str], *, seed: int = 0, share: int = 1) -> Iterator[list[str]]:
+    """Yield the steps in their order; `share` draws one in so many images."""
+    world, questions = folder / "world", folder / "questions.jsonl"
+    python, weights = sys.executable, ["--weights", str(WEIGHTS)]
+    classified = [word for name in datasets if name not in NOT_ASKED for word in ("--dataset", name)]
+    made = [*classified, "--classes", "mini-24"]
+    if not world.is_dir():
+        yield [python, "-m", "extract.miniature.generate", str(world), "--seed", str(seed), "--share", str(share)]
+    for name in datasets:
+        yield ["assay-extract", "index", name, "--root", str(world / name)]
+    yield ["assay-extract", "run", "--study", STUDY, *weights]
+    context = str(WEIGHTS / f"{BASE}-coop" / "prompt_learner.pth.tar")
+    based = ["--base", BASE, "--model"]
+    yield [
+        "assay-extract",
+        "convert",
+        "coop",
+        context,
+        *based,
+        f"{BASE}-coop",
+        *made,
+        *weights[:1],
+        str(WEIGHTS / BASE),
+    ]
+    yield ["assay-extract", "convert", "tip-adapter", *based, f"{BASE}-tip", "--shots", SHOTS, *made]
+    yield ["assay-extract", "match", "--study", STUDY, *weights]
+    yield ["assay-analyze", "questions", "--dataset", "mini-imagenet-d", "--orders", "1", "--out", str(questions)]
+    yield ["assay-extract", "run", "--study", STUDY, "--kinds", "records", "--questions", str(questions), *weights]
+    yield ["assay-analyze", "score", "--study", STUDY, "--out", str(folder / "results.parquet")]
+    yield ["assay-analyze", "claims", "--study", STUDY, "--out", str(folder / "claims.parquet")]
+    yield ["assay-analyze", "report", "--study", STUDY, "--out", str(folder)]
+
+
+def environment(folder: Path) -> Mapping[str, str]:
+    """Return what the commands find their store and manifests by, instead of an option each."""
+    return {**os.environ, "ASSAY_STORE": str(folder / "store"), "ASSAY_MANIFESTS": str(MANIFESTS)}
+
+
+def main() -> None:
+    """Run the steps, and stop at the first that fails."""
+    from extract.miniature.generate import SETS
+
+    parser = argparse.ArgumentParser(prog="python -m tests.miniature_study", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seed", type=int, default=0, help="of the evaluation sets")
+    parser.add_argument("--share", type=int, default=1, help="draw one in so many images")
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    for command in commands(asked.folder.resolve(), list(SETS), seed=asked.seed, share=asked.share):
+        sys.stderr.write(f"[{time.monotonic() - start:4.0f} s] {' '.join(command)}\n")
+        subprocess.run(command, env=environment(asked.folder.resolve()), check=True)
+    sys.stderr.write(f"[{time.monotonic() - start:4.0f} s] done: open {asked.folder / 'report.html'}\n")
+
+
+if __name__ == "__main__":
+    main()
