@@ -83,10 +83,10 @@ def tests_analyze(session: nox.Session) -> None:
 
 @nox.session
 def tests_extract(session: nox.Session) -> None:
-    """extract, and the walk of one image, with torch on the CPU; the quickstart first, in the same environment."""
+    """extract, and the walk of one image, with torch on the CPU; three real classifiers first, in the same environment."""
     _with_torch(session)
     if not session.posargs:
-        _run_quickstart(session)
+        _run_photographs(session)
     paths = session.posargs or ["tests/extract", "extract", *ORACLES]
     session.run("pytest", "-m", "not soak", "-n", "2", *paths, env={"OMP_NUM_THREADS": "1"})
 
@@ -113,13 +113,20 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session
 def quickstart(session: nox.Session) -> None:
-    """Three real classifiers over the photographs that scikit-learn and scikit-image ship; writes ./quickstart."""
+    """The whole study in little: draw its images, run its models, answer its claims; writes ./quickstart."""
     _with_torch(session)
-    _run_quickstart(session)
+    session.run("python", "-m", "tests.miniature_study", str(HERE / "quickstart"), *session.posargs)
 
 
-def _run_quickstart(session: nox.Session) -> None:
-    folder = HERE / "quickstart"
+@nox.session
+def photographs(session: nox.Session) -> None:
+    """Three real classifiers over the photographs that scikit-learn and scikit-image ship; writes ./photographs."""
+    _with_torch(session)
+    _run_photographs(session)
+
+
+def _run_photographs(session: nox.Session) -> None:
+    folder = HERE / "photographs"
     shutil.rmtree(folder, ignore_errors=True)
     store = ["--store", str(folder / "store")]
     session.run("python", "-m", "tests.quickstart_photographs", str(folder / "photographs"))
@@ -127,6 +134,13 @@ def _run_quickstart(session: nox.Session) -> None:
     session.run("assay-extract", "run", "--study", "quickstart", *store)
     session.run("assay-analyze", "report", "--study", "quickstart", "--out", str(folder), *store)
     session.log(f"open {folder / 'report.html'}")
+
+
+@nox.session
+def retrain(session: nox.Session) -> None:
+    """Train one model of the miniature again and compare its accuracy with the committed one's."""
+    _with_torch(session)
+    session.run("pytest", "tests/extract/test_miniature_training.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session

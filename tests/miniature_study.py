@@ -18,6 +18,7 @@ HERE = Path(__file__).parent.parent
 MANIFESTS = HERE / "manifests" / "miniature"
 WEIGHTS = MANIFESTS / "weights"
 STUDY = "miniature"
+TWINS = "miniature-twins"
 BASE = "mini-clip-byobnet.a-24k"
 """The model whose cached embeddings take a learned context and a cache of shots."""
 
@@ -35,7 +36,8 @@ def commands(folder: Path, datasets: Sequence[str], *, seed: int = 0, share: int
     if not world.is_dir():
         yield [python, "-m", "extract.miniature.generate", str(world), "--seed", str(seed), "--share", str(share)]
     for name in datasets:
-        yield ["assay-extract", "index", name, "--root", str(world / name)]
+        shots = ["--annotations", str(world / name / "imagenet_train_16shot.txt")] if name == SHOTS else []
+        yield ["assay-extract", "index", name, "--root", str(world / name), *shots]
     yield ["assay-extract", "run", "--study", STUDY, *weights]
     context = str(WEIGHTS / f"{BASE}-coop" / "prompt_learner.pth.tar")
     based = ["--base", BASE, "--model"]
@@ -57,6 +59,12 @@ def commands(folder: Path, datasets: Sequence[str], *, seed: int = 0, share: int
     yield ["assay-analyze", "score", "--study", STUDY, "--out", str(folder / "results.parquet")]
     yield ["assay-analyze", "claims", "--study", STUDY, "--out", str(folder / "claims.parquet")]
     yield ["assay-analyze", "report", "--study", STUDY, "--out", str(folder)]
+
+
+def twins(folder: Path) -> Iterator[list[str]]:
+    """Yield what tells how often nothing is taken for something: models that differ in nothing but the seed."""
+    yield ["assay-extract", "run", "--study", TWINS, "--weights", str(WEIGHTS)]
+    yield ["assay-analyze", "score", "--study", TWINS, "--out", str(folder / "twins.parquet")]
 
 
 def environment(folder: Path) -> Mapping[str, str]:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import torch
 
+from extract.backbones.open_clip_weights import quiet
+
 from .loop import batches, optimise, set_seed
 from .pictures import Pictures
 from .tokens import CONTEXT, FILE, tokenizer_of
@@ -48,7 +50,8 @@ def new_clip(config: dict[str, Any], seed: int, folder: Path) -> Any:
     path = folder / f"{name}.json"
     path.write_text(json.dumps(config))
     open_clip.add_model_config(path)
-    return open_clip.create_model(name, pretrained=None, load_weights=False)
+    with quiet():
+        return open_clip.create_model(name, pretrained=None, load_weights=False)
 
 
 def train_clip(
