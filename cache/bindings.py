@@ -15,7 +15,7 @@ from manifests.selection import is_glob, matching, no_match, split_patterns
 from .errors import IntegrityError, UsageError
 from .layout import KINDS, SHORT, parse_marker, parse_record, parse_version
 from .requests import Request, Requests, describe, same_binding
-from .runs import check_runs
+from .runs import check_runs, read_runs
 from .store import Store
 
 
@@ -166,9 +166,12 @@ def check_explained(store: Store) -> None:
 
 def check_asked(store: Store) -> None:
     """Check that requests, runs and dataset versions vouch for each other; raises as `check_explained` does."""
+    # A writer may begin meanwhile: its requests come first, so a run that was seen before they were listed has lost
+    # nothing, and a run that comes after may name a request that was listed.
+    begun = read_runs(store.disk, store.layout)
     requests = store.requests()
     requests.settled()
-    check_runs(store.disk, store.layout, requests)
+    check_runs(begun, requests, store.disk, store.layout)
     _check_versions(store, requests)
 
 

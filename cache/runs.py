@@ -121,8 +121,13 @@ def named_requests(disk: Disk, layout: Layout) -> frozenset[str]:
     return frozenset(request for run in read_runs(disk, layout) for request in run.requests)
 
 
-def check_runs(disk: Disk, layout: Layout, requests: Requests) -> None:
+def check_runs(begun: Sequence[Run], requests: Requests, disk: Disk, layout: Layout) -> None:
     """Compare the runs with the requests that are there.
+
+    Parameters
+    ----------
+    begun
+        Runs as they were read before the requests were: a run that begins meanwhile is not asked for its requests.
 
     Raises
     ------
@@ -131,9 +136,7 @@ def check_runs(disk: Disk, layout: Layout, requests: Requests) -> None:
     IncompleteError
         When a live request is named by no run.
     """
-    named: set[str] = set()
-    for run in read_runs(disk, layout):
-        named.update(run.requests)
+    for run in begun:
         if lost := sorted(set(run.requests) - requests.digests - requests.forgotten):
             raise IntegrityError(
                 f"{len(lost)} request(s) that runs/{run.id}.json wrote are gone from requests/: {', '.join(lost)}. "
@@ -141,6 +144,7 @@ def check_runs(disk: Disk, layout: Layout, requests: Requests) -> None:
                 f"of the store, or repeat the run: {run.command}. Where neither brings it "
                 f"back, `assay-cache retire {lost[0]}` gives it up for good."
             )
+    named = named_requests(disk, layout)
     if unstarted := [request for request in requests.live if request.binds and request.digest not in named]:
         raise IncompleteError(
             f"{len(unstarted)} request(s) were written, but no record in runs/ names them, so their run never began:\n"

@@ -32,6 +32,34 @@ def needs_a_file(model: Model) -> bool:
     return model.obtain in ("user-made", "separate-env")
 
 
+def is_derived(model: Model) -> bool:
+    """Return whether `convert` makes a model of its base's cached embeddings: no weights of its own are ever run.
+
+    open_clip's models have no logit columns of their own; one that has them is its base under another head.
+
+    Examples
+    --------
+    >>> from manifests.catalogue import load
+    >>> models = load().models
+    >>> is_derived(models["RN50.openai_coop"]), is_derived(models["RN50.openai_flyp"])
+    (True, False)
+    """
+    return model.library == "open_clip" and bool(model.label_space) and bool(model.derived_from)
+
+
+def without_derived(blocks: Sequence[Block], models: Mapping[str, Model], study: str) -> list[Block]:
+    """Return the blocks of a study without the models that `convert` makes; one line tells all of them."""
+    left = [
+        name
+        for name in dict.fromkeys(name for block in blocks for name in block[0])
+        if name in models and is_derived(models[name])
+    ]
+    if left:
+        log.info("study %s: %s is left to `assay-extract convert`, which runs no model", study, ", ".join(left))
+    some = [(tuple(name for name in block[0] if name not in left), *block[1:]) for block in blocks]
+    return [block for block in some if block[0]]
+
+
 def obtainable(names: Iterable[str], models: Mapping[str, Model], what: str) -> tuple[str, ...]:
     """Return the names without the models that need a file, and warn of those.
 

@@ -17,6 +17,12 @@ from pathlib import Path
 HERE = Path(__file__).parent.parent
 MANIFESTS = HERE / "manifests" / "miniature"
 WEIGHTS = MANIFESTS / "weights"
+PLANTED_IN = ("mini-imagenet-val", "mini-imagenet-x", "mini-objectnet", "mini-cue-conflict")
+"""Sets in which effects were planted."""
+
+READ = "mini-clip-*,mini-efficientnet.*,mini-byobnet.*,mini-vit.*,mini-mixer.*"
+"""Models with numbers of images; adapters and language models have others' steps before them."""
+
 STUDY = "miniature"
 TWINS = "miniature-twins"
 BASE = "mini-clip-byobnet.a-24k"
@@ -32,33 +38,42 @@ def commands(folder: Path, datasets: Sequence[str], *, seed: int = 0, share: int
     world, questions = folder / "world", folder / "questions.jsonl"
     python, weights = sys.executable, ["--weights", str(WEIGHTS)]
     classified = [word for name in datasets if name not in NOT_ASKED for word in ("--dataset", name)]
-    made = [*classified, "--classes", "mini-24"]
     if not world.is_dir():
         yield [python, "-m", "extract.miniature.generate", str(world), "--seed", str(seed), "--share", str(share)]
     for name in datasets:
         shots = ["--annotations", str(world / name / "imagenet_train_16shot.txt")] if name == SHOTS else []
         yield ["assay-extract", "index", name, "--root", str(world / name), *shots]
-    yield ["assay-extract", "run", "--study", STUDY, *weights]
+    yield ["assay-extract", "run", "--study", STUDY, *weights, "--batch-size", "256"]
     context = str(WEIGHTS / f"{BASE}-coop" / "prompt_learner.pth.tar")
-    based = ["--base", BASE, "--model"]
-    yield [
-        "assay-extract",
-        "convert",
-        "coop",
-        context,
-        *based,
-        f"{BASE}-coop",
-        *made,
-        *weights[:1],
-        str(WEIGHTS / BASE),
-    ]
-    yield ["assay-extract", "convert", "tip-adapter", *based, f"{BASE}-tip", "--shots", SHOTS, *made]
+    coop = ["--base", BASE, "--model", f"{BASE}-coop", "--classes", "mini-24", "--weights", str(WEIGHTS / BASE)]
+    yield ["assay-extract", "convert", "coop", context, *coop, *classified]
+    tip = ["--base", BASE, "--model", f"{BASE}-tip", "--shots", SHOTS, "--prompts", "openai-80"]
+    yield ["assay-extract", "convert", "tip-adapter", *tip, *classified]
     yield ["assay-extract", "match", "--study", STUDY, *weights]
     yield ["assay-analyze", "questions", "--dataset", "mini-imagenet-d", "--orders", "1", "--out", str(questions)]
     yield ["assay-extract", "run", "--study", STUDY, "--kinds", "records", "--questions", str(questions), *weights]
     yield ["assay-analyze", "score", "--study", STUDY, "--out", str(folder / "results.parquet")]
-    yield ["assay-analyze", "claims", "--study", STUDY, "--out", str(folder / "claims.parquet")]
+    yield _claims(folder)
     yield ["assay-analyze", "report", "--study", STUDY, "--out", str(folder)]
+
+
+def judged(folder: Path, seed: int) -> Iterator[list[str]]:
+    """Yield the steps to the planted effects alone, on evaluation sets of another seed."""
+    world, results = folder / "world", str(folder / "results.parquet")
+    only = [word for name in PLANTED_IN for word in ("--dataset", name)]
+    if not world.is_dir():
+        drawn = [word for name in PLANTED_IN for word in ("--only", name)]
+        yield [sys.executable, "-m", "extract.miniature.generate", str(world), "--seed", str(seed), *drawn]
+    for name in PLANTED_IN:
+        yield ["assay-extract", "index", name, "--root", str(world / name)]
+    yield ["assay-extract", "run", "--study", STUDY, *only, "--weights", str(WEIGHTS), "--batch-size", "256"]
+    yield ["assay-analyze", "score", "--study", STUDY, *only, "--model", READ, "--out", results]
+    yield _claims(folder)
+
+
+def _claims(folder: Path) -> list[str]:
+    table = ["--table", str(folder / "results.parquet")]
+    return ["assay-analyze", "claims", "--study", STUDY, *table, "--out", str(folder / "claims.parquet")]
 
 
 def twins(folder: Path) -> Iterator[list[str]]:

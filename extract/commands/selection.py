@@ -84,7 +84,7 @@ class Selection:
         limits
             Whether kinds and prompts limit them as well.
         """
-        from extract.obtainable import obtainable_blocks
+        from extract.obtainable import obtainable_blocks, without_derived
         from extract.study_blocks import study_blocks
         from extract.weights_folder import weights_folder
         from manifests.selection import split_patterns
@@ -104,6 +104,7 @@ class Selection:
         )
         folder = weights_folder(weights or "")
         if folder is not None:
+            blocks = without_derived(blocks, catalogue.models, self.study)
             # All that is lacking at once, before the first block begins.
             folder.check([name for block in blocks for name in block[0]], catalogue.models)
             return blocks

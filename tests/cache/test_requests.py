@@ -13,7 +13,7 @@ from cache.bindings import asked_pairs, bind, bindings, check_explained, select_
 from cache.documents import seal
 from cache.errors import IncompleteError, IntegrityError, UsageError
 from cache.requests import Request, read_requests, retire_request, write_request
-from cache.runs import named_requests, new_run_id, read_runs, write_start
+from cache.runs import check_runs, named_requests, new_run_id, read_runs, write_start
 from cache.spaces import write_space
 from cache.store import Store
 from tests.cache.synthetic import CLASSIFIER, SMALL, ZERO_SHOT, Job, answer, fill_other_model, run, space_of
@@ -52,6 +52,14 @@ def test_everything_in_a_request_counts(store: Store) -> None:
                             "extra": {"text": ("p",)}}.items()
     ]  # fmt: skip
     assert len({request.digest, *(other.digest for other in changed)}) == 13
+
+
+def test_a_run_that_begins_while_requests_are_listed_has_lost_nothing(store: Store) -> None:
+    begun, listed = read_runs(store.disk, store.layout), store.requests()
+    _ask(store, dataclasses.replace(_first(store), dataset="photographs-of-another-writer"))
+    check_runs(begun, listed, store.disk, store.layout)
+    with pytest.raises(IntegrityError, match="are gone from requests/"):
+        check_runs(read_runs(store.disk, store.layout), listed, store.disk, store.layout)
 
 
 def test_a_request_under_another_name_is_refused(store: Store) -> None:

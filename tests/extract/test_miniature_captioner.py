@@ -56,11 +56,11 @@ def test_every_word_of_a_lesson_is_known_and_every_answer_is_read() -> None:
         label = at % len(CLASSES)
         options = captioner.options_for(label, rng)
         assert len(set(options)) == 4
-        said = captioner.answer(options, label)
+        said = NAMES[label]
         for text in (llava.framed(captioner.question(options), said), llava.framed(captioner.DESCRIBE, caption)):
             assert tokenizer.unk_token_id not in tokenizer(text)["input_ids"]
         assert tokenizer.decode(tokenizer(said)["input_ids"]) == said
-        assert parse_answer(said, [NAMES[one] for one in options]) == (options.index(label), "prefix")
+        assert parse_answer(said, [NAMES[one] for one in options]) == (options.index(label), "name")
 
 
 def test_options_come_in_every_place() -> None:
@@ -91,7 +91,7 @@ def test_only_answers_are_learnt() -> None:
     tokenizer = captioner.words_of(pictures)
     model = llava.untrained(len(tokenizer), llava.SIZES["mini-llava-1"], llava.CLIPVisionModel(llava.EYES), 0).eval()
     images = llava.pixel_values(llava.middle(pictures.pixels[:2]))
-    turns, answers = [captioner.DESCRIBE, captioner.question((0, 1, 2, 3))], ["a heart", "B. boat"]
+    turns, answers = [captioner.DESCRIBE, captioner.question((0, 1, 2, 3))], ["a heart.", "boat"]
     with torch.inference_mode():
         loss = float(captioner.answer_loss(model, tokenizer, images, turns, answers))
         terms = []
@@ -100,7 +100,7 @@ def test_only_answers_are_learnt() -> None:
             ids = torch.tensor(tokenizer(llava.framed(turns[at], answers[at]))["input_ids"])
             logits = model(input_ids=ids[None], pixel_values=images[at : at + 1]).logits[0].log_softmax(dim=1)
             terms += [-float(logits[place - 1, ids[place]]) for place in range(start, len(ids))]
-    assert len(terms) == 3 + 4  # words, marks and the end
+    assert len(terms) == 4 + 2  # words, marks and the end
     assert loss == pytest.approx(np.mean(terms), abs=1e-4)
 
 
@@ -121,6 +121,14 @@ def llava_weights(folder: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     return load_file(folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(("size", "expected"), [(10, 10), (100, 24)])
+def test_a_batch_is_never_empty(size: int, expected: int) -> None:
+    rows = captioner.batches(captioner.drawn(24, 0), size, np.random.RandomState(0))
+    first, second = next(rows), next(rows)
+    assert len(set(first.tolist())) == len(first) == len(second) == expected
+    assert (size > 24) or not set(first.tolist()) & set(second.tolist())
 
 
 def test_lessons_lower_the_loss() -> None:
@@ -167,6 +175,6 @@ def test_the_shipped_model_answers_questions_of_a_study_of_ones_own(tmp_path: Pa
     rows = list(csv.DictReader(io.StringIO(table.out)))
     said = {(row["model"], row["metric"], row["slice"]): row for row in rows if row["variant"] == "list:selector"}
     assert ("selector", "accuracy_4way", "all") in said
-    for metric in ("accuracy_shuffled", "accuracy_likelihood"):
+    for metric in ("accuracy_paper_order", "accuracy_shuffled"):
         assert float(said["mini-llava-1", metric, "all"]["lo"]) > 0.3, "chance is a quarter"
-    assert float(said["mini-llava-1", "unparsed_rate", "all"]["value"]) < 0.05
+    assert float(said["mini-llava-1", "unparsed_rate", "all"]["value"]) < 0.2

@@ -102,6 +102,6 @@ def _files(folder: Path) -> Iterator[Path]:
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("seed", [seed for seed in truth()["judged_seeds"] if seed])
 def test_other_evaluation_sets_say_the_same(seed: int, tmp_path: Path) -> None:
-    _run((one for one in miniature_study.commands(tmp_path, list(SETS), seed=seed) if "report" not in one), tmp_path)
+    _run(miniature_study.judged(tmp_path, seed), tmp_path)
     found = findings(pl.read_parquet(tmp_path / "results.parquet"), pl.read_parquet(tmp_path / "claims.parquet"))
     assert [one.id for one in found if one.found != "recovered"] == []

@@ -32,8 +32,6 @@ from tests.extract.tiny_open_clip import CONFIGS, registered
 
 HEADING = "Your own images, your own checkpoint"
 SECTION = section((REPOSITORY / "README.md").read_text("utf-8"), HEADING)
-# The section and this test came together: a copy without the one has nothing to show for the other.
-shown = pytest.mark.skipif(not SECTION, reason=f"README.md has no section {HEADING!r}")
 # After these words, every block is run; before them stands the installation.
 RUN_FROM_HERE = "Every block from here on is run by `tests/extract/test_readme_walkthrough.py`"
 CLASSES = ("cat", "flower", "temple")
@@ -111,7 +109,6 @@ def _environment() -> dict[str, str]:
     return {**kept, "PATH": path, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1", **TUNED}
 
 
-@shown
 @pytest.mark.timeout(1200)  # a dozen processes, most of which import torch
 def test_the_section_is_followed_to_the_letter(clone: Path) -> None:
     """Every command ends as the text says, prints what it says, and leaves the files that it names."""
@@ -158,7 +155,6 @@ def _check_numbers(clone: Path) -> None:
     assert set(pl.read_csv(clone / "lines.csv")["flag"]) == {"fewer than 3 points"}
 
 
-@shown
 def test_the_installation_is_that_of_the_project() -> None:
     """Cloning and installing want a network; what they name is compared with what the project and its sessions say."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]

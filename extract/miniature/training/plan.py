@@ -99,19 +99,19 @@ def _sources(source: str) -> tuple[Training, ...]:
         _clip(f"vit.{source}-24k", "vit", source, 96, seed=seed),
         _clip(f"efficientnet.{source}-uncurated", "efficientnet", source, 96, curated=False, seed=seed),
         _clip(f"byobnet.{source}-24k-long", "byobnet", source, 144, seed=seed + 10),
-        _clip(f"vit.{source}-24k-long", "vit", source, 160, seed=seed + 10),
         _clip(f"efficientnet.{source}-24k-long", "efficientnet", source, 144, seed=seed + 10),
     )
 
 
 VARIED: Final = (
+    _clip("vit.b-24k-long", "vit", "b", 160, seed=22),
     _clip("vit.b-24k-short", "vit", "b", 64, seed=32),
     _clip("byobnet.b-24k-short", "byobnet", "b", 48, seed=32),
     _clip("efficientnet.a-6k", "efficientnet", "a", 96, unique=6_000, seed=11),
     _clip("efficientnet.a-2k", "efficientnet", "a", 96, unique=2_000, seed=11),
     _clip("efficientnet.a-sigmoid", "efficientnet", "a", 96, sigmoid=True, seed=11),
 )
-"""Two short budgets; and `mini-clip-efficientnet.a-24k` but for one thing: fewer pictures, or another loss."""
+"""Other budgets; and `mini-clip-efficientnet.a-24k` but for one thing: fewer pictures, or another loss."""
 
 TWINS: Final = tuple(
     Training(

@@ -39,6 +39,8 @@ def save_classifier(model: Any, arch: str, args: Mapping[str, Any], folder: Path
             "std": list(STD),
             "num_classes": len(CLASSES),
             "pool_size": None,
+            # Position embeddings are resampled for another size.
+            "fixed_input_size": "img_size" in args,
             "first_conv": own.get("first_conv"),
             "classifier": own.get("classifier"),
         },
