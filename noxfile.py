@@ -83,7 +83,7 @@ def tests_analyze(session: nox.Session) -> None:
 
 @nox.session
 def tests_extract(session: nox.Session) -> None:
-    """extract, and the walk of one image, with torch on the CPU; three real classifiers first, in the same environment."""
+    """extract, and the walk of one image, with torch on the CPU; three real classifiers first, in its environment."""
     _with_torch(session)
     if not session.posargs:
         _run_photographs(session)

@@ -20,7 +20,8 @@ from extract.miniature.world import CLASSES
 from extract.weights import load_state_dict
 from manifests.catalogue import load
 
-MINIATURE = Path(__file__).parents[2] / "manifests" / "miniature"
+ROOT = Path(__file__).parents[2]
+MINIATURE = ROOT / "manifests" / "miniature"
 WEIGHTS = MINIATURE / "weights"
 AGAIN = "mini-efficientnet.in-16k"
 TOLERANCE = 0.03
@@ -72,6 +73,13 @@ def test_the_study_names_every_model() -> None:
         name for study in ("miniature", "miniature-twins") for block in studies[study].blocks for name in block.models
     }
     assert {path.stem for path in (MINIATURE / "models").glob("*.toml")} == named
+
+
+def test_nothing_outside_knows_it() -> None:
+    product = [path for name in ("extract", "analyze", "cache", "manifests") for path in (ROOT / name).rglob("*.py")]
+    outside = [path for path in product if (ROOT / "extract" / "miniature") not in path.parents]
+    assert len(outside) > 300
+    assert [str(path) for path in outside if "miniature" in path.read_text(encoding="utf-8").lower()] == []
 
 
 @pytest.mark.timeout(900)
