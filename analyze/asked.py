@@ -16,8 +16,8 @@ from manifests.selection import is_glob, matching, no_match, split_patterns
 IN_DISTRIBUTION = "imagenet-val"
 """The in-distribution set of detection where several could be, or none."""
 
-SCORABLE = frozenset({"logits", "embeddings", "text", "heads", "predictions", "records", "matches"})
-"""A block of a study that asks for none of these has nothing to score."""
+SCORABLE = frozenset({"logits", "text", "heads", "predictions", "records", "matches"})
+"""A block of a study that asks for none of these has nothing to score: embeddings alone are shots of an adapter."""
 
 Pair = tuple[str, str]
 

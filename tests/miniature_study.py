@@ -14,14 +14,20 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+Step = Sequence[Sequence[str]]
+"""Commands that may run at the same time."""
+
 HERE = Path(__file__).parent.parent
 MANIFESTS = HERE / "manifests" / "miniature"
 WEIGHTS = MANIFESTS / "weights"
 PLANTED_IN = ("mini-imagenet-val", "mini-imagenet-x", "mini-objectnet", "mini-cue-conflict")
 """Sets in which effects were planted."""
 
-READ = "mini-clip-*,mini-efficientnet.*,mini-byobnet.*,mini-vit.*,mini-mixer.*"
-"""Models with numbers of images; adapters and language models have others' steps before them."""
+READ = "mini-clip-efficientnet.*,mini-clip-vit.*,mini-clip-byobnet.?-24k,mini-clip-byobnet.*-long,*-short,mini-[bemv]*"
+"""Models that need no step but `run`: neither adapters nor language models."""
+
+HALVES = ("mini-clip-efficientnet.*,mini-clip-byobnet.*", "mini-clip-vit.*,mini-[bemv]*")
+"""Two extractors share the work: small models leave a core idle while images are decoded."""
 
 STUDY = "miniature"
 TWINS = "miniature-twins"
@@ -33,42 +39,45 @@ NOT_ASKED = {SHOTS, "mini-flickr30k", "mini-mscoco", "mini-navi", "mini-scannet"
 """Sets on which no classifier is read."""
 
 
-def commands(folder: Path, datasets: Sequence[str], *, seed: int = 0, share: int = 1) -> Iterator[list[str]]:
-    """Yield the steps in their order; `share` draws one in so many images."""
+def commands(folder: Path, datasets: Sequence[str], *, seed: int = 0, share: int = 1) -> Iterator[Step]:
+    """Yield the steps in their order; `share` draws one in so many images. Commands of one step run side by side."""
     world, questions = folder / "world", folder / "questions.jsonl"
     python, weights = sys.executable, ["--weights", str(WEIGHTS)]
     classified = [word for name in datasets if name not in NOT_ASKED for word in ("--dataset", name)]
     if not world.is_dir():
-        yield [python, "-m", "extract.miniature.generate", str(world), "--seed", str(seed), "--share", str(share)]
+        yield [[python, "-m", "extract.miniature.generate", str(world), "--seed", str(seed), "--share", str(share)]]
+    indexed = []
     for name in datasets:
         shots = ["--annotations", str(world / name / "imagenet_train_16shot.txt")] if name == SHOTS else []
-        yield ["assay-extract", "index", name, "--root", str(world / name), *shots]
-    yield ["assay-extract", "run", "--study", STUDY, *weights, "--batch-size", "256"]
+        indexed.append(["assay-extract", "index", name, "--root", str(world / name), *shots])
+    yield from (indexed[at : at + 2] for at in range(0, len(indexed), 2))
+    run = ["assay-extract", "run", "--study", STUDY, *weights, "--batch-size", "256", "--model"]
+    yield [[*run, half] for half in HALVES]
     context = str(WEIGHTS / f"{BASE}-coop" / "prompt_learner.pth.tar")
     coop = ["--base", BASE, "--model", f"{BASE}-coop", "--classes", "mini-24", "--weights", str(WEIGHTS / BASE)]
-    yield ["assay-extract", "convert", "coop", context, *coop, *classified]
+    yield [["assay-extract", "convert", "coop", context, *coop, *classified]]
     tip = ["--base", BASE, "--model", f"{BASE}-tip", "--shots", SHOTS, "--prompts", "openai-80"]
-    yield ["assay-extract", "convert", "tip-adapter", *tip, *classified]
-    yield ["assay-extract", "match", "--study", STUDY, *weights]
-    yield ["assay-analyze", "questions", "--dataset", "mini-imagenet-d", "--orders", "1", "--out", str(questions)]
-    yield ["assay-extract", "run", "--study", STUDY, "--kinds", "records", "--questions", str(questions), *weights]
-    yield ["assay-analyze", "score", "--study", STUDY, "--out", str(folder / "results.parquet")]
-    yield _claims(folder)
-    yield ["assay-analyze", "report", "--study", STUDY, "--out", str(folder)]
+    yield [["assay-extract", "convert", "tip-adapter", *tip, *classified]]
+    yield [["assay-extract", "match", "--study", STUDY, *weights]]
+    yield [["assay-analyze", "questions", "--dataset", "mini-imagenet-d", "--orders", "1", "--out", str(questions)]]
+    yield [["assay-extract", "run", "--study", STUDY, "--kinds", "records", "--questions", str(questions), *weights]]
+    # The page scores what is here, writes results.parquet beside itself, and answers the claims in it.
+    yield [["assay-analyze", "report", "--study", STUDY, "--out", str(folder)]]
+    yield [_claims(folder)]
 
 
-def judged(folder: Path, seed: int) -> Iterator[list[str]]:
+def judged(folder: Path, seed: int) -> Iterator[Step]:
     """Yield the steps to the planted effects alone, on evaluation sets of another seed."""
     world, results = folder / "world", str(folder / "results.parquet")
     only = [word for name in PLANTED_IN for word in ("--dataset", name)]
     if not world.is_dir():
         drawn = [word for name in PLANTED_IN for word in ("--only", name)]
-        yield [sys.executable, "-m", "extract.miniature.generate", str(world), "--seed", str(seed), *drawn]
+        yield [[sys.executable, "-m", "extract.miniature.generate", str(world), "--seed", str(seed), *drawn]]
     for name in PLANTED_IN:
-        yield ["assay-extract", "index", name, "--root", str(world / name)]
-    yield ["assay-extract", "run", "--study", STUDY, *only, "--weights", str(WEIGHTS), "--batch-size", "256"]
-    yield ["assay-analyze", "score", "--study", STUDY, *only, "--model", READ, "--out", results]
-    yield _claims(folder)
+        yield [["assay-extract", "index", name, "--root", str(world / name)]]
+    yield [["assay-extract", "run", "--study", STUDY, *only, "--weights", str(WEIGHTS), "--batch-size", "256"]]
+    yield [["assay-analyze", "score", "--study", STUDY, *only, "--model", READ, "--out", results]]
+    yield [_claims(folder)]
 
 
 def _claims(folder: Path) -> list[str]:
@@ -76,15 +85,16 @@ def _claims(folder: Path) -> list[str]:
     return ["assay-analyze", "claims", "--study", STUDY, *table, "--out", str(folder / "claims.parquet")]
 
 
-def twins(folder: Path) -> Iterator[list[str]]:
+def twins(folder: Path) -> Iterator[Step]:
     """Yield what tells how often nothing is taken for something: models that differ in nothing but the seed."""
-    yield ["assay-extract", "run", "--study", TWINS, "--weights", str(WEIGHTS)]
-    yield ["assay-analyze", "score", "--study", TWINS, "--out", str(folder / "twins.parquet")]
+    yield [["assay-extract", "run", "--study", TWINS, "--weights", str(WEIGHTS)]]
+    yield [["assay-analyze", "score", "--study", TWINS, "--out", str(folder / "twins.parquet")]]
 
 
-def environment(folder: Path) -> Mapping[str, str]:
+def environment(folder: Path, step: Step) -> Mapping[str, str]:
     """Return what the commands find their store and manifests by, instead of an option each."""
-    return {**os.environ, "ASSAY_STORE": str(folder / "store"), "ASSAY_MANIFESTS": str(MANIFESTS)}
+    threads = {"OMP_NUM_THREADS": "1"} if len(step) > 1 else {}
+    return {**os.environ, **threads, "ASSAY_STORE": str(folder / "store"), "ASSAY_MANIFESTS": str(MANIFESTS)}
 
 
 def main() -> None:
@@ -98,9 +108,12 @@ def main() -> None:
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    for command in commands(asked.folder.resolve(), list(SETS), seed=asked.seed, share=asked.share):
-        sys.stderr.write(f"[{time.monotonic() - start:4.0f} s] {' '.join(command)}\n")
-        subprocess.run(command, env=environment(asked.folder.resolve()), check=True)
+    for step in commands(asked.folder.resolve(), list(SETS), seed=asked.seed, share=asked.share):
+        for command in step:
+            sys.stderr.write(f"[{time.monotonic() - start:4.0f} s] {' '.join(command)}\n")
+        running = [subprocess.Popen(command, env=environment(asked.folder.resolve(), step)) for command in step]
+        if failed := [one for one in running if one.wait()]:
+            raise SystemExit(failed[0].returncode)
     sys.stderr.write(f"[{time.monotonic() - start:4.0f} s] done: open {asked.folder / 'report.html'}\n")
 
 

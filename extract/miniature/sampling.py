@@ -109,14 +109,16 @@ MORE: Final = replace(
 
 FACTORS: Final[dict[str, Recipe]] = {
     "pose": replace(IN, turn_sd=75, tilt=0.85),
-    "background": replace(IN, backgrounds=OTHER_SCENES),
-    "pattern": replace(IN, usual_texture=0.0, usual_colour=0.5),
+    # Without grain, which hides nothing.
+    "background": replace(IN, backgrounds=tuple(name for name in OTHER_SCENES if name != "grainy")),
+    # An unusual pattern seldom comes in the usual colour.
+    "pattern": replace(IN, usual_texture=0.0, usual_colour=0.25),
     "color": replace(IN, usual_colour=0.0),
     "smaller": replace(IN, radius=(0.26, 0.40)),
     "shape": replace(IN, deformation=0.32),
     "partial_view": replace(IN, out_of_frame=1.0),
     "subcategory": replace(IN, deformation=0.14, hue_shift=26, tilt=0.45),
-    "texture": replace(IN, usual_texture=0.0, usual_colour=0.5, textures=HELD_OUT_TEXTURES),
+    "texture": replace(IN, usual_texture=0.0, usual_colour=0.25, textures=HELD_OUT_TEXTURES),
     "larger": replace(IN, radius=(0.95, 1.25)),
     "darker": replace(IN, gain=(0.28, 0.55)),
     "object_blocking": replace(IN, occluded=1.0, occluder=(0.35, 0.6)),

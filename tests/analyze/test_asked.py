@@ -71,9 +71,10 @@ def study(*blocks: Block) -> Study:
 def test_blocks_of_a_study_do_not_mix() -> None:
     first = Block(models=(LISTED,), datasets=("imagenet-val:all",), kinds=("logits",))
     models = ("ViT-B-32.laion2b_s34b*",)
-    second = Block(models=models, datasets=("my-folder",), kinds=("embeddings",), prompts=("openai-7",))
+    second = Block(models=models, datasets=("my-folder",), kinds=("embeddings", "heads"), prompts=("openai-7",))
     third = Block(models=("resnet50.a1_in1k",), datasets=("my-folder",), kinds=("patches",))
-    found = wanted_pairs(known(), Ask(study=study(first, second, third)))
+    shots = Block(models=models, datasets=("my-shots",), kinds=("embeddings",))
+    found = wanted_pairs(known(), Ask(study=study(first, second, third, shots)))
     assert found == (
         Wanted("ViT-B-32.laion2b_s34b_b79k", "my-folder", ("openai-7",), True),
         Wanted(LISTED, "imagenet-val", (), True),

@@ -14,6 +14,9 @@ from extract.miniature.world import CLASSES
 from .files import part, picture, text_file
 
 A_FACTOR = 150
+PLANTED = ("background", "color", "pattern", "pose", "texture")
+"""Factors in which sources were made to differ: twice as many pictures, so that chance hides less of it."""
+
 FIRST_NUMBER = 10_001
 """The first number of an image: no name is that of an image of the miniature of the validation set."""
 
@@ -28,7 +31,7 @@ def write_factors(folder: Path, rng: RandomState, share: int) -> None:
     lines = []
     number = FIRST_NUMBER
     for place, (factor, recipe) in enumerate(FACTORS.items()):
-        for turn in range(part(A_FACTOR, share)):
+        for turn in range(part(A_FACTOR * (2 if factor in PLANTED else 1), share)):
             # Each factor begins with another class, so that few images are not always of the first ones.
             at = (turn + 7 * place) % len(CLASSES)
             name = val_name(number)
