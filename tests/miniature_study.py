@@ -23,8 +23,11 @@ WEIGHTS = MANIFESTS / "weights"
 PLANTED_IN = ("mini-imagenet-val", "mini-imagenet-x", "mini-objectnet", "mini-cue-conflict")
 """Sets in which effects were planted."""
 
-READ = "mini-clip-efficientnet.*,mini-clip-vit.*,mini-clip-byobnet.?-24k,mini-clip-byobnet.*-long,*-short,mini-[bemv]*"
-"""Models that need no step but `run`: neither adapters nor language models."""
+READ = (
+    "mini-clip-efficientnet.*,mini-clip-byobnet.?-24k,mini-clip-byobnet.*-long,mini-clip-byobnet.*-short,"
+    "mini-*.in-*k,mini-*.clip-b-*"
+)
+"""Models that planted effects are about, or are measured from."""
 
 HALVES = ("mini-clip-efficientnet.*,mini-clip-byobnet.*", "mini-clip-vit.*,mini-[bemv]*")
 """Two extractors share the work: small models leave a core idle while images are decoded."""
@@ -75,8 +78,9 @@ def judged(folder: Path, seed: int) -> Iterator[Step]:
         yield [[sys.executable, "-m", "extract.miniature.generate", str(world), "--seed", str(seed), *drawn]]
     for name in PLANTED_IN:
         yield [["assay-extract", "index", name, "--root", str(world / name)]]
-    yield [["assay-extract", "run", "--study", STUDY, *only, "--weights", str(WEIGHTS), "--batch-size", "256"]]
-    yield [["assay-analyze", "score", "--study", STUDY, *only, "--model", READ, "--out", results]]
+    of_study = ["--study", STUDY, *only, "--model", READ]
+    yield [["assay-extract", "run", *of_study, "--weights", str(WEIGHTS), "--batch-size", "256"]]
+    yield [["assay-analyze", "score", *of_study, "--out", results]]
     yield [_claims(folder)]
 
 
