@@ -50,7 +50,7 @@ COUNTS: Mapping[str, tuple[int, int]] = {
     "mini-imagenet-sketch": (24, 24),
     "mini-objectnet": (17, 12),
     "mini-imagenet-vid-robust": (144, 144),
-    "mini-imagenet-x": (112, 112),
+    "mini-imagenet-x": (152, 152),
     "mini-cue-conflict": (29, 29),
     "mini-stylized-imagenet": (24, 24),
     "mini-inaturalist": (10, 0),
@@ -196,10 +196,10 @@ def test_frames_know_their_anchor(views: Views) -> None:
 def test_every_image_of_a_factor_has_it_and_no_other(views: Views, world: Path) -> None:
     view = views["mini-imagenet-x"]
     assert view.select(list(FACTORS)).sum_horizontal().to_list() == [1] * view.height
-    assert view.select(list(FACTORS)).sum().row(0) == (factors.A_FACTOR // SHARE,) * 16
-    # The 8th image is the first of the second factor, whose classes begin with the eighth.
-    row = view.row(7, named=True)
-    assert (row["sample"], row["label"]) == ("ILSVRC2012_val_00010008.JPEG", 7)
+    assert view.select(list(FACTORS)).sum().row(0) == tuple(factors.images_of(name) // SHARE for name in FACTORS)
+    # The 16th image is the first of the second factor, whose classes begin with the eighth.
+    row = view.row(15, named=True)
+    assert (row["sample"], row["label"]) == ("ILSVRC2012_val_00010016.JPEG", 7)
     assert [name for name in FACTORS if row[name]] == [list(FACTORS)[1]]
     assert (world / "mini-imagenet-x" / "val" / KEYS[7] / row["sample"]).is_file()
 
@@ -244,7 +244,7 @@ def test_manifests_count_what_is_written() -> None:
         "mini-objectnet": len(things.OBJECT_GROUPS) * objects.A_FOLDER
         + (len(things.OTHER_OBJECTS) + 2) * objects.A_FOLDER_WITHOUT_CLASS,
         "mini-imagenet-vid-robust": 24 * video.ANCHORS_A_CLASS * (1 + len(video.AROUND)),
-        "mini-imagenet-x": len(FACTORS) * factors.A_FACTOR,
+        "mini-imagenet-x": sum(map(factors.images_of, FACTORS)),
         "mini-ninco": 8 * unfamiliar.A_NINCO_CLASS,
         "mini-imagenet-3dcc": 24 * corrupted.A_CLASS * len(corrupted.SEVERITIES) * len(CORRUPTIONS),
         "mini-imagenet-d": 24 * contexts.A_CLASS * len(contexts.SPLITS),
@@ -280,7 +280,7 @@ def test_factors_are_those_of_the_original_in_its_order() -> None:
     assert set(own.factors) == set(FACTORS)
     reading = own.readings["mini-imagenet-x"]
     assert reading.annotations == factors.ANNOTATIONS
-    assert dict(reading.counts) == dict.fromkeys(FACTORS, factors.A_FACTOR)
+    assert dict(reading.counts) == {name: factors.images_of(name) for name in FACTORS}
     with (MANIFESTS / "factors" / "mini-imagenet-x.toml").open("rb") as file:
         assert tomllib.load(file)["id"] == "mini-imagenet-x"
 

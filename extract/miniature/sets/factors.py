@@ -23,6 +23,17 @@ FIRST_NUMBER = 10_001
 ANNOTATIONS = "imagenet_x_val_top_factor.jsonl"
 
 
+def images_of(factor: str) -> int:
+    """Return how many pictures a factor has in the whole set.
+
+    Examples
+    --------
+    >>> images_of("pose"), images_of("style")
+    (300, 150)
+    """
+    return A_FACTOR * (2 if factor in PLANTED else 1)
+
+
 def write_factors(folder: Path, rng: RandomState, share: int) -> None:
     """Write `val/<wnid>/ILSVRC2012_val_*.JPEG`, and a line an image with its class and every factor, 0 or 1.
 
@@ -31,7 +42,7 @@ def write_factors(folder: Path, rng: RandomState, share: int) -> None:
     lines = []
     number = FIRST_NUMBER
     for place, (factor, recipe) in enumerate(FACTORS.items()):
-        for turn in range(part(A_FACTOR * (2 if factor in PLANTED else 1), share)):
+        for turn in range(part(images_of(factor), share)):
             # Each factor begins with another class, so that few images are not always of the first ones.
             at = (turn + 7 * place) % len(CLASSES)
             name = val_name(number)
