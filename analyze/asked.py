@@ -16,8 +16,8 @@ from manifests.selection import is_glob, matching, no_match, split_patterns
 IN_DISTRIBUTION = "imagenet-val"
 """The in-distribution set of detection where several could be, or none."""
 
-SCORABLE = frozenset({"logits", "text", "heads", "predictions", "records", "matches"})
-"""A block of a study that asks for none of these has nothing to score: embeddings alone are shots of an adapter."""
+SCORABLE = frozenset({"logits", "embeddings", "text", "heads", "predictions", "records", "matches"})
+"""A request or a block of a study that asks for none of these has nothing to score."""
 
 Pair = tuple[str, str]
 
@@ -169,7 +169,8 @@ def _study_pairs(known: Known, study: Study) -> dict[Pair, Wanted]:
     """Return each block's models on its datasets: blocks do not mix."""
     pairs: dict[Pair, Wanted] = {}
     for block in study.blocks:
-        if not SCORABLE & set(block.kinds):
+        # Embeddings alone are the shots of an adapter: nothing says which classes they are to be told apart in.
+        if not (SCORABLE - {"embeddings"}) & set(block.kinds):
             continue
         models = [name for pattern in split_patterns(block.models) for name in _in_study(known, "models", pattern)]
         datasets = [
