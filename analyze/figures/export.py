@@ -125,12 +125,11 @@ def _page(
 
 def _paper(spec: dict[str, Any], formats: Sequence[str]) -> dict[str, bytes]:
     # An empty list of allowed addresses: a spec can never make the converter fetch something.
-    settings: dict[str, Any] = {"vl_version": vega_lite_version(), "allowed_base_urls": []}
-    made: dict[str, bytes] = {}
-    if "svg" in formats:
-        made["svg"] = vl_convert.vegalite_to_svg(spec, **settings).encode("utf-8")
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version(), allowed_base_urls=[])
+    # Drawn once, converted twice: laying out a big figure takes seconds.
+    made = {"svg": svg.encode("utf-8")}
     if "png" in formats:
-        made["png"] = vl_convert.vegalite_to_png(spec, scale=PNG_SCALE, ppi=72, **settings)
+        made["png"] = vl_convert.svg_to_png(svg, scale=PNG_SCALE, ppi=72)
     if "pdf" in formats:
-        made["pdf"] = vl_convert.vegalite_to_pdf(spec, **settings)
+        made["pdf"] = vl_convert.svg_to_pdf(svg)
     return made
