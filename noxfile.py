@@ -156,11 +156,11 @@ def bench(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """The long runs: hundreds of faults, kills and random histories."""
     _without_torch(session)
-    session.run("pytest", "-m", "soak", "tests/cache", "tests/analyze", *session.posargs)
+    session.run("pytest", "-m", "soak", *(session.posargs or ["tests/cache", "tests/analyze"]))
 
 
 @nox.session
 def soak_extract(session: nox.Session) -> None:
-    """The long runs that need a model: two extractors killed at random."""
+    """The long runs that need a model: extractors killed at random, the whole study in little on six sets of images."""
     _with_torch(session)
-    session.run("pytest", "-m", "soak", "tests/extract", *session.posargs)
+    session.run("pytest", "-m", "soak", *(session.posargs or ["tests/extract"]), env={"OMP_NUM_THREADS": "1"})

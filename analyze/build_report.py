@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-import altair as alt
 import polars as pl
 
 from manifests.catalogue import Catalogue
@@ -15,8 +15,7 @@ from manifests.errors import AssayError, UsageError
 from manifests.schema import StandIns, Study
 
 from .figures import metric_dots, reliability
-from .figures.export import export
-from .figures.theme import Medium
+from .figures.export import Drawing, drawing
 from .named import NAMED, showing
 from .named import coverage as coverage_table
 from .named.material import Drawn, Material, material_of
@@ -177,18 +176,38 @@ def _write(report: Report, gathered: Gathered, folder: Path) -> tuple[Path, ...]
         write_table(gathered.claims, folder / "claims.csv", {})
         files.append(folder / "claims.csv")
 
-    def add(chart: Callable[[Medium], alt.TopLevelMixin], table: pl.DataFrame, name: str, label: str) -> None:
-        files.extend(export(chart, table, folder / "figures", name, FORMATS, label=label))
+    files += _write_figures(gathered, folder / "figures")
+    return tuple(files)
 
+
+def _write_figures(gathered: Gathered, folder: Path) -> list[Path]:
+    # One figure is converted while the next is drawn. In one thread and in their order: names inside of an SVG count
+    # what the converter has drawn before, and the same report has to be the same bytes.
+    with ThreadPoolExecutor(max_workers=1) as converter:
+        writing = [converter.submit(drawn.write, folder) for drawn in _drawings(gathered)]
+    return [file for written in writing for file in written.result()]
+
+
+def _drawings(gathered: Gathered) -> Iterator[Drawing]:
+    """Yield every figure of the page as it looks on paper."""
     bins, _ = worst_panels(gathered.seen.bins())
     if bins.height:
-        add(lambda medium: reliability.chart(bins, medium), bins, "reliability", reliability.describe(bins))
+        yield drawing(
+            lambda medium: reliability.chart(bins, medium),
+            bins,
+            "reliability",
+            FORMATS,
+            label=reliability.describe(bins),
+        )
     rows = accuracy_rows(gathered)
     if drawable(rows):
-        add(
-            lambda medium: metric_dots.chart(rows, METRIC, medium), rows, "accuracy", metric_dots.describe(rows, METRIC)
+        yield drawing(
+            lambda medium: metric_dots.chart(rows, METRIC, medium),
+            rows,
+            "accuracy",
+            FORMATS,
+            label=metric_dots.describe(rows, METRIC),
         )
     for module, drawn in gathered.named:
         if not isinstance(drawn, str) and drawn.chart is not None and drawn.table.height:
-            add(drawn.chart, drawn.table, section_id(str(module.ID)), drawn.label)
-    return tuple(files)
+            yield drawing(drawn.chart, drawn.table, section_id(str(module.ID)), FORMATS, label=drawn.label)

@@ -9,6 +9,8 @@ from cache.image_pairs import scheme_of
 from cache.ingested import is_ingested
 from cache.reader import State
 from cache.remedies import command, is_derived
+from cache.spaces import Space
+from cache.texts import read_classes
 
 from .asked import Wanted
 from .cell import Missing
@@ -22,7 +24,7 @@ def never_asked(search: Search, one: Wanted) -> Missing:
     """Say that numbers were never asked for, and what asks for them."""
     listed = search.known.catalogue.models.get(one.model)
     zero_shot = listed is not None and not listed.label_space
-    run = f"`{run_command(one.model, one.dataset)}{prompt_words(search, one.prompts)}`"
+    run = f"`{_first_time(search, one)}{prompt_words(search, one.prompts)}`"
     if one.dataset not in search.store.datasets():
         index = f"`assay-extract index {one.dataset or 'DATASET'} --root DIR`"
         if one.dataset in search.known.catalogue.datasets:
@@ -39,19 +41,37 @@ def never_asked(search: Search, one: Wanted) -> Missing:
     return Missing(one.model, one.dataset, kind, "", "were never asked for", run)
 
 
-def run_command(model: str, dataset: str, kinds: str = "") -> str:
-    """Return the command that extracts a model on a dataset."""
-    command = f"assay-extract run --model {model or 'MODEL'} --dataset {dataset or 'DATASET'}"
-    return f"{command} --kinds {kinds}" if kinds else command
+def _first_time(search: Search, one: Wanted) -> str:
+    """Return the command that brings a model on a dataset; how it came elsewhere says what to call it."""
+    dataset = one.dataset or "DATASET"
+    bound = next((pair for pair in search.asked if pair[0] == one.model), None)
+    if bound is None:
+        return f"assay-extract run --model {one.model or 'MODEL'} --dataset {dataset}"
+    request = search.asked[bound][-1]
+    space = search.store.space(request.label)
+    if is_ingested(space) or is_derived(space):
+        base = str(request.facts.get("derived_from", "B"))
+        return command(request.kinds[0], space, one.model, dataset, base)
+    return command("embeddings", space, one.model, dataset) + _class_words(search, space, request.classes)
 
 
 def again(search: Search, binding: Binding, kind: str, words: str = "") -> str:
     """Return the command that brings numbers: it depends on where those of this binding came from."""
     space = search.store.space(binding.label)
+    base = str(binding.facts.get("derived_from", "B"))
+    run = command(kind, space, binding.model, binding.dataset, base)
     if is_ingested(space) or is_derived(space):
-        base = str(binding.facts.get("derived_from", "B"))
-        return command(kind, space, binding.model, binding.dataset, base)
-    return run_command(binding.model, binding.dataset, "" if kind == "embeddings" else kind) + words
+        return run
+    return f"{run}{_class_words(search, space, binding.classes)}{words}"
+
+
+def _class_words(search: Search, space: Space, classes: str) -> str:
+    """Return the option that names the classes of a checkpoint of one's own; ImageNet's are taken without it."""
+    if not classes or "model" not in space.provenance:
+        return ""
+    usual = search.known.catalogue.labels.get("imagenet-1k")
+    keys = read_classes(search.store.disk, search.store.layout, classes).keys
+    return "" if usual is not None and keys == usual.keys else " --classes FILE"
 
 
 def prompt_words(search: Search, patterns: Sequence[str]) -> str:
@@ -88,7 +108,4 @@ def missing_head(search: Search, one: Wanted, pattern: str) -> Missing:
 
 def text_run(search: Search, binding: Binding, patterns: Sequence[str]) -> str:
     """Return the command that encodes prompts; it reads no image."""
-    said = str(search.store.space(binding.label).provenance.get("weights", ""))
-    # What does not follow from the model's name.
-    weights = f" --weights {said.removeprefix('file ')}" if said.startswith(("random:", "hf-hub:", "file ")) else ""
-    return f"{run_command(binding.model, binding.dataset, 'text')}{prompt_words(search, patterns)}{weights}"
+    return again(search, binding, "text", prompt_words(search, patterns))

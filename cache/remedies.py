@@ -66,5 +66,28 @@ def command(kind: str, space: Space, model: str, dataset: str, base: str = "B") 
     if is_derived(space):
         adapter = space.identity.get("adapter", "ADAPTER")
         return f"assay-extract convert {adapter} --base {base} --model {model} --dataset {dataset}"
-    run = f"assay-extract run --model {model} --dataset {dataset}"
+    run = f"assay-extract run {model_options(space, model)} --dataset {dataset}"
     return run if kind == "embeddings" else f"{run} --kinds {kind}"
+
+
+def model_options(space: Space, model: str) -> str:
+    """Return the options of `run` that mean a model: not its name alone, where that is in no manifest.
+
+    Parameters
+    ----------
+    space
+        One of the model's; its provenance says what was asked for, and what brought the weights.
+
+    Examples
+    --------
+    >>> model_options(Space({}, {"weights": "hub:a1_in1k"}), "resnet50.a1_in1k")
+    '--model resnet50.a1_in1k'
+    >>> model_options(Space({}, {"model": "timm:resnet18", "weights": "file mine.pt"}), "my-resnet")
+    '--model timm:resnet18 --weights mine.pt --as my-resnet'
+    """
+    asked, weights = str(space.provenance.get("model", "")), str(space.provenance.get("weights", ""))
+    words = f"--model {asked or model}"
+    # Other weights follow from the model's name.
+    if weights.startswith(("random:", "hf-hub:", "file ")):
+        words += f" --weights {weights.removeprefix('file ')}"
+    return words if asked in ("", model) else f"{words} --as {model}"

@@ -74,6 +74,8 @@ class Named:
     weights: str
     facts: dict[str, Any]
     label_space: str
+    asked: str = ""
+    """What `--model` said of a model that no manifest has, without the folders of this machine."""
 
 
 def named_models(catalogue: Catalogue, patterns: Sequence[str], choice: Choice) -> tuple[Named, ...]:
@@ -154,24 +156,27 @@ def _ad_hoc(pattern: str, choice: Choice) -> Named:
         raise UsageError(f"--model {pattern!r}: expected timm:<arch> or open_clip:<arch>/<tag>")
     # A name carries its own tag: resnet50.a1_in1k, ViT-B-32/openai.
     local = rest.startswith("local-dir:")
+    folder = Path(rest.removeprefix("local-dir:")).name
     tag = "" if local else rest.partition("." if library == "timm" else "/")[2]
     weights = choice.weights or f"hub:{tag}"
     group = choice.group or ("zero-shot-clip" if library == "open_clip" else "other")
     return Named(
         # A folder's path says nothing on another machine.
-        name=choice.name or (f"{library}:{Path(rest.removeprefix('local-dir:')).name}" if local else pattern),
+        name=choice.name or (f"{library}:{folder}" if local else pattern),
         library=library,
         arch=rest,
         weights=weights,
         facts={"group": group},
         label_space="",
+        asked=f"{library}:local-dir:{folder}" if local else pattern,
     )
 
 
 def _third_party(pattern: str, choice: Choice) -> Named:
     # A folder's path says nothing on another machine.
-    name = choice.name or (Path(pattern).name if is_file(pattern) else pattern)
-    return Named(name, THIRD_PARTY, pattern, choice.weights, {"group": choice.group or "other"}, "")
+    asked = Path(pattern).name if is_file(pattern) else pattern
+    facts = {"group": choice.group or "other"}
+    return Named(choice.name or asked, THIRD_PARTY, pattern, choice.weights, facts, "", asked)
 
 
 def candidate(
@@ -204,7 +209,10 @@ def candidate(
             f"({'--classes' if choice.classes is not None else named.label_space}). "
             f"Pass --classes FILE with {count} lines, one class a line, in the order of the columns."
         )
-    provenance = {"weights": _shown_weights(named.weights), "versions": versions()}
+    provenance: dict[str, Any] = {"weights": _shown_weights(named.weights), "versions": versions()}
+    if named.asked:
+        # What brings the model again: its name in tables is no argument of --model.
+        provenance["model"] = named.asked
     return Candidate(named.name, named.facts, backbone, classes if count else None, provenance)
 
 

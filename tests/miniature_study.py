@@ -56,17 +56,24 @@ def commands(folder: Path, datasets: Sequence[str], *, seed: int = 0, share: int
     yield from (indexed[at : at + 2] for at in range(0, len(indexed), 2))
     run = ["assay-extract", "run", "--study", STUDY, *weights, "--batch-size", "256", "--model"]
     yield [[*run, half] for half in HALVES]
-    context = str(WEIGHTS / f"{BASE}-coop" / "prompt_learner.pth.tar")
-    coop = ["--base", BASE, "--model", f"{BASE}-coop", "--classes", "mini-24", "--weights", str(WEIGHTS / BASE)]
-    yield [["assay-extract", "convert", "coop", context, *coop, *classified]]
-    tip = ["--base", BASE, "--model", f"{BASE}-tip", "--shots", SHOTS, "--prompts", "openai-80"]
-    yield [["assay-extract", "convert", "tip-adapter", *tip, *classified]]
-    yield [["assay-extract", "match", "--study", STUDY, *weights]]
+    yield [_coop(classified), _tip_adapter(classified)]
     yield [["assay-analyze", "questions", "--dataset", "mini-imagenet-d", "--orders", "1", "--out", str(questions)]]
-    yield [["assay-extract", "run", "--study", STUDY, "--kinds", "records", "--questions", str(questions), *weights]]
+    asking = ["assay-extract", "run", "--study", STUDY, "--kinds", "records", "--questions", str(questions), *weights]
+    yield [["assay-extract", "match", "--study", STUDY, *weights], asking]
     # The page scores what is here, writes results.parquet beside itself, and answers the claims in it.
     yield [["assay-analyze", "report", "--study", STUDY, "--out", str(folder)]]
     yield [_claims(folder)]
+
+
+def _coop(classified: Sequence[str]) -> list[str]:
+    context = str(WEIGHTS / f"{BASE}-coop" / "prompt_learner.pth.tar")
+    names = ["--base", BASE, "--model", f"{BASE}-coop", "--classes", "mini-24", "--weights", str(WEIGHTS / BASE)]
+    return ["assay-extract", "convert", "coop", context, *names, *classified]
+
+
+def _tip_adapter(classified: Sequence[str]) -> list[str]:
+    names = ["--base", BASE, "--model", f"{BASE}-tip", "--shots", SHOTS, "--prompts", "openai-80"]
+    return ["assay-extract", "convert", "tip-adapter", *names, *classified]
 
 
 def judged(folder: Path, seed: int) -> Iterator[Step]:

@@ -85,26 +85,69 @@ def export(
     UsageError
         For an unknown format, a name that is no file name, or more than 5,000 rows.
     """
+    return drawing(chart_for_medium, table, name, formats, label=label, words=words, html=html).write(folder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """A figure that is drawn and not yet converted: what is left to do needs no chart and may wait for its turn."""
+
+    name: str
+    formats: tuple[str, ...]
+    page: str | None
+    spec: dict[str, Any] | None
+    table: pl.DataFrame
+
+    def write(self, folder: Path) -> tuple[Path, ...]:
+        """Convert and write; returns the files as `export` does."""
+        made = {} if self.page is None else {"html": self.page.encode("utf-8")}
+        if self.spec is not None:
+            made |= _paper(self.spec, self.formats)
+        # Everything is made before the first file is written: a figure that fails leaves no half of itself.
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / f"{self.name}.{one}" for one in self.formats]
+        for path, one in zip(paths, self.formats, strict=True):
+            path.write_bytes(made[one])
+        data = [folder / f"{self.name}.parquet", folder / f"{self.name}.csv"]
+        self.table.write_parquet(data[0])
+        self.table.write_csv(data[1])
+        return (*paths, *data)
+
+
+def drawing(
+    chart_for_medium: ChartForMedium,
+    table: pl.DataFrame,
+    name: str,
+    formats: Sequence[str] = FORMATS,
+    *,
+    label: str | None = None,
+    words: Words | None = None,
+    html: HtmlTable | None = None,
+) -> Drawing:
+    """Draw a figure and leave its files for later.
+
+    Parameters
+    ----------
+    chart_for_medium, table, name, formats, label, words, html
+        As in `export`, which is this and `Drawing.write`.
+
+    Raises
+    ------
+    UsageError
+        As `export` does.
+    """
     unknown = [one for one in formats if one not in FORMATS]
     if unknown:
         raise UsageError(f"expected formats among {', '.join(FORMATS)}; got {', '.join(unknown)}")
     if not FILE_NAME.fullmatch(name) or name.startswith("."):
         raise UsageError(f"expected a file name of letters, digits, '.', '_' and '-' without an ending; got {name!r}")
     check_rows(table, name)
-    made: dict[str, bytes] = {}
+    page, spec = None, None
     if "html" in formats:
-        made["html"] = _page(chart_for_medium, table, label or name, words or Words(title=name), html).encode("utf-8")
+        page = _page(chart_for_medium, table, label or name, words or Words(title=name), html)
     if set(formats) - {"html"}:
-        made |= _paper(stacked_legends(chart_for_medium("paper").to_dict()), formats)
-    # Everything is drawn before the first file is written: a figure that fails leaves no half of itself.
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.{one}" for one in dict.fromkeys(formats)]
-    for path in paths:
-        path.write_bytes(made[path.name.rpartition(".")[2]])
-    data = [folder / f"{name}.parquet", folder / f"{name}.csv"]
-    table.write_parquet(data[0])
-    table.write_csv(data[1])
-    return (*paths, *data)
+        spec = stacked_legends(chart_for_medium("paper").to_dict())
+    return Drawing(name=name, formats=tuple(dict.fromkeys(formats)), page=page, spec=spec, table=table)
 
 
 def _page(

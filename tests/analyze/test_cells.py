@@ -10,6 +10,7 @@ from analyze.cell import Found
 from analyze.cells import find_cells
 from cache.errors import IntegrityError, UsageError
 from cache.reader import Reader
+from cache.spaces import Space
 from cache.texts import ClassList
 from tests.analyze.made import CATALOGUE, SHAPES, Made, ZeroShot, log_probabilities, space_of, tiny
 
@@ -100,6 +101,25 @@ def test_known_to_the_manifests_and_not_here(tmp_path: Path) -> None:
         "`assay-extract run --model resnet50.tv_in1k --dataset imagenet-val`",
         "`assay-extract run --model resnet50.tv_in1k --dataset toys`",
     ]
+
+
+def test_a_checkpoint_of_ones_own_is_asked_for_as_it_was_brought(tmp_path: Path) -> None:
+    """Its name in tables is no argument of --model: the whole of what names it is repeated."""
+    brought = Space(space_of("mine").identity, {"model": "timm:resnet18", "weights": "file mine.pt"})
+    made = tiny(tmp_path / "s").dataset("more", [0, 1]).model("mine", "toys", THIRDS, space=brought)
+    (missing,) = find(made, Ask(models=("mine",), datasets=("more",))).missing
+    words = "assay-extract run --model timm:resnet18 --weights mine.pt --as mine"
+    assert missing.remedy == f"`{words} --dataset more --classes FILE`"
+    made.remove_data("logits", "toys", "mine", pack=1)
+    (missing,) = find(made, Ask(models=("mine",), datasets=("toys",))).missing
+    assert missing.remedy == f"`assay-cache repair`, then `{words} --dataset toys --kinds logits --classes FILE`"
+
+
+def test_a_derived_model_is_asked_for_by_what_made_it(tmp_path: Path) -> None:
+    adapter = Space({"library": "derived", "adapter": "coop"}, {})
+    made = tiny(tmp_path / "s").dataset("more", [0, 1]).model("context", "toys", THIRDS, space=adapter)
+    (missing,) = find(made, Ask(models=("context",), datasets=("more",))).missing
+    assert missing.remedy == "`assay-extract convert coop --base B --model context --dataset more`"
 
 
 def test_prompts_limit_and_are_demanded(tmp_path: Path) -> None:

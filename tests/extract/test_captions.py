@@ -148,7 +148,7 @@ def test_captions_that_are_missing_are_named_with_what_mends_it(made: Path, tmp_
     ok(extract(store, "run", *TINY, "--dataset", "flickr30k", "--kinds", "embeddings"))
     asked = analyze(store, "score", "--model", NAME, "--dataset", "flickr30k")
     assert asked.code == 3
-    mend = f"assay-extract run --model {NAME} --dataset flickr30k --kinds text --weights random:3"
+    mend = f"assay-extract run --model {NAME} --weights random:3 --dataset flickr30k --kinds text"
     assert mend in asked.err
     assert "text absent for 36 of 36 captions" in asked.err
     ok(extract(store, *mend.split()[1:]))

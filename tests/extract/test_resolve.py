@@ -103,12 +103,19 @@ def test_ad_hoc_names_are_taken_as_they_are() -> None:
     assert only("timm:test_vit").facts == {"group": "other"}
     assert only("open_clip:ViT-B-32/openai").facts == {"group": "zero-shot-clip"}
     assert only("timm:test_vit", weights="random:3", name="mine") == Named(
-        name="mine", library="timm", arch="test_vit", weights="random:3", facts={"group": "other"}, label_space=""
+        name="mine",
+        library="timm",
+        arch="test_vit",
+        weights="random:3",
+        facts={"group": "other"},
+        label_space="",
+        asked="timm:test_vit",
     )
 
 
 def test_a_folder_is_named_by_its_last_part_only(tmp_path: Path) -> None:
-    assert only(f"timm:local-dir:{tmp_path / 'my-model'}").name == "timm:my-model"
+    there = only(f"timm:local-dir:{tmp_path / 'my-model'}")
+    assert (there.name, there.asked) == ("timm:my-model", "timm:local-dir:my-model")
 
 
 @pytest.mark.parametrize(

@@ -220,8 +220,8 @@ def test_a_new_string_needs_one_command_and_no_image(made: Path, store: Path, tm
     done = torchless(store, "score", "--model", "open_clip:tiny-vit", "--dataset", "insects", "--prompts", words)
     assert done.code == 3
     command = (
-        f"assay-extract run --model open_clip:tiny-vit --dataset insects --kinds text --prompts {words} "
-        "--weights random:3"
+        "assay-extract run --model open_clip:tiny-vit --weights random:3 --dataset insects --kinds text "
+        f"--prompts {words}"
     )
     assert f"`{command}`" in done.err.replace("\n", " ")
     # The images are not needed: without them it works as well.
