@@ -12,6 +12,7 @@ from manifests.catalogue import Catalogue
 from manifests.errors import UsageError
 from manifests.schema import Study
 from manifests.selection import is_glob, matching, no_match, split_patterns
+from manifests.study import Block
 
 IN_DISTRIBUTION = "imagenet-val"
 """The in-distribution set of detection where several could be, or none."""
@@ -165,12 +166,19 @@ def _product(models: Iterable[str], datasets: Iterable[str]) -> Iterator[Pair]:
     return ((model, dataset) for model in some_models for dataset in some_datasets)
 
 
+def has_numbers(block: Block) -> bool:
+    """Tell whether anything of a block of a study can be scored.
+
+    Embeddings alone are the shots of an adapter: nothing says which classes they are to be told apart in.
+    """
+    return bool((SCORABLE - {"embeddings"}) & set(block.kinds))
+
+
 def _study_pairs(known: Known, study: Study) -> dict[Pair, Wanted]:
     """Return each block's models on its datasets: blocks do not mix."""
     pairs: dict[Pair, Wanted] = {}
     for block in study.blocks:
-        # Embeddings alone are the shots of an adapter: nothing says which classes they are to be told apart in.
-        if not (SCORABLE - {"embeddings"}) & set(block.kinds):
+        if not has_numbers(block):
             continue
         models = [name for pattern in split_patterns(block.models) for name in _in_study(known, "models", pattern)]
         datasets = [

@@ -93,14 +93,17 @@ def record_rows(
         manifest = datasets.get(binding.dataset)
         key = Key(binding.model, binding.group, binding.dataset, protocol_of(manifest), "", cell.inputs, table.height)
         parts = (Slice("all", np.arange(table.height)), *column_slices(table, manifest))
+        fewer: dict[int, list[str]] = {}
         for name in sorted(found):
             yield from choice_rows(key, f"list:{name}", found[name].said, found[name].likely, parts, policy)
-            orders = (found[name].said != _NOT_ASKED).any(axis=0).sum()
+            orders = int((found[name].said != _NOT_ASKED).any(axis=0).sum())
             if orders < ORDERS:
-                notes.append(
-                    f"{where}, list of {name}: asked in {orders} of the {ORDERS} orders of the options, so only the "
-                    "journal's reading can be told; a model that prefers the first place looks better in it."
-                )
+                fewer.setdefault(orders, []).append(name)
+        notes += [
+            f"{where}, list of {', '.join(names)}: asked in {orders} of the {ORDERS} orders of the options, so only "
+            "the journal's reading can be told; a model that prefers the first place looks better in it."
+            for orders, names in fewer.items()
+        ]
 
 
 def choice_rows(

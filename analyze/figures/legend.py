@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import altair as alt
 
 from .theme import GROUPS, SURFACES, Medium, measures
+
+LETTER: Final = 0.58
+"""Width of a letter as a share of its size."""
+BESIDE_POINT: Final = 26
+BESIDE_STROKE: Final = 44
+"""Width of a symbol and the space around a word, in px."""
 
 
 def group_legend(groups: Sequence[str], medium: Medium) -> alt.Legend | None:
@@ -31,12 +37,23 @@ def plain_legend(values: Sequence[str], medium: Medium) -> alt.Legend | None:
     return alt.Legend(title=None, symbolOpacity=1, symbolFillColor=grey, symbolStrokeColor=grey)
 
 
-def series_legend(values: Sequence[str], medium: Medium, symbol: str = "") -> alt.Legend:
-    """How models were read, or which line is which: in every medium, since the page's own legend knows groups only."""
+def series_legend(values: Sequence[str], medium: Medium, symbol: str = "", least: int = 0) -> alt.Legend:
+    """How models were read, or which line is which: in every medium, since the page's own legend knows groups only.
+
+    Parameters
+    ----------
+    symbol
+        The mark that shows a value, where it is no point: stroke.
+    least
+        The least width of a panel on the page, in px: more words than it holds go below each other. 0 for any.
+    """
     grey = SURFACES.second.light
     size = measures(medium)
     words: dict[str, Any] = {"title": None, "orient": "bottom", "direction": "horizontal", "symbolOpacity": 1}
     words |= {"values": list(values), "labelFontSize": size.tick, "symbolStrokeColor": grey}
     # Dashes need length to be told apart.
+    if least and medium != "paper":
+        word = max(len(value) for value in values) * LETTER * size.tick + (BESIDE_STROKE if symbol else BESIDE_POINT)
+        words |= {"columns": max(1, int(least / word))} if word * len(values) > least else {}
     words |= {"symbolType": symbol, "symbolSize": 40 * size.tick} if symbol else {"symbolFillColor": grey}
     return alt.Legend(**words)

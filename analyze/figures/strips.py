@@ -192,10 +192,10 @@ def _panel(index: int, panel: Strip, marks: pl.DataFrame, look: _Drawing) -> alt
         middles.mark_point(
             filled=True, shape="diamond", opacity=1, stroke=SURFACES.background.light, strokeWidth=1, clip=True
         ).encode(x=x, fill=alt.Fill("group:N", scale=shades, legend=None), size=alt.value(1.6 * size.dot)),
-        # A column of their own: inside the panel the numbers would cover dots.
+        # A column of their own, beside the end of the axis wherever that is: inside, the numbers would cover dots.
         shown.transform_filter("datum.mark != 'model'")
-        .mark_text(align="left", baseline="middle", fontSize=size.tick - 0.5, color=SURFACES.second.light)
-        .encode(x=alt.value(look.width + 6), text="text:N"),
+        .mark_text(align="left", dx=6, baseline="middle", fontSize=size.tick - 0.5, color=SURFACES.second.light)
+        .encode(x=alt.datum(span[1]), text="text:N"),
     ]
     if look.above:
         names = shown.transform_filter("datum.mark != 'model'")

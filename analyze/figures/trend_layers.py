@@ -66,7 +66,9 @@ def line_layers(lines: alt.Chart, place: Place, look: Look) -> list[alt.Chart]:
         # A line that is in no series is drawn through.
         scale = alt.Scale(domain=["", *look.dashes], range=[[1, 0], *dashes])
         # Small panels have no room for words at the ends of lines.
-        legend = series_legend(look.dashes, look.medium, "stroke") if look.small and not look.readings else None
+        legend = (
+            series_legend(look.dashes, look.medium, "stroke", look.least) if look.small and not look.readings else None
+        )
         fit = fit.encode(strokeDash=alt.StrokeDash("series:N", scale=scale, legend=legend))
     beyond: alt.Chart = (
         lines.transform_filter("datum.part != 'fit'")
@@ -101,7 +103,7 @@ def point_layer(base: alt.Chart, place: Place, look: Look) -> alt.Chart:
         symbols = [SERIES_SHAPES[at % len(SERIES_SHAPES)] for at in range(len(look.readings))]
         shapes = alt.Scale(domain=look.readings, range=symbols)
         shaped = marks.encode(
-            shape=alt.Shape("series:N", scale=shapes, legend=series_legend(look.readings, look.medium)),
+            shape=alt.Shape("series:N", scale=shapes, legend=series_legend(look.readings, look.medium, "", look.least)),
             size=alt.value(24 if paper else 70),
         )
         return shaped

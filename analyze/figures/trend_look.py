@@ -49,6 +49,11 @@ class Look:
             return int(self.width * ASPECT)
         return int(self.width * (0.8 if self.across * MANY_ROWS > self.count else 0.5))
 
+    @property
+    def least(self) -> int:
+        """The least width of a panel on the page, in px."""
+        return 180 if self.small else 260
+
     def ends(self, panel: Panel, marks: pl.DataFrame) -> tuple[list[float], list[float]]:
         """From where to where the axes of a panel go."""
         seen = marks if self.every is None else self.every

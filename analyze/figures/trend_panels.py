@@ -106,9 +106,7 @@ def chart(
     )
     # Values that the page sets: groups that are off, and models that a search found.
     figure.params = [alt.VariableParameter(name=name, value=[]) for name in ("off", "hits")]
-    figure.usermeta = {
-        "panel": {"row": row, "min": 180 if look.small else 260, "max": 360, "aspect": ASPECT, "axis": 0}
-    }
+    figure.usermeta = {"panel": {"row": row, "min": look.least, "max": 360, "aspect": ASPECT, "axis": 0}}
     return figure
 
 

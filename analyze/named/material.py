@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 import altair as alt
 import polars as pl
 
+from analyze.asked import has_numbers
 from analyze.figures.theme import Medium
 from analyze.headline import headline_rows
 from analyze.report.tables import HtmlTable
@@ -159,6 +160,7 @@ def _expected(study: Study, catalogue: Catalogue) -> pl.DataFrame:
     rows = {
         (model, catalogue.models[model].group, dataset)
         for block in study.blocks
+        if has_numbers(block)
         for model in _models(block, catalogue)
         for pattern in block.datasets
         for dataset in _datasets(pattern.partition(":")[0], catalogue)

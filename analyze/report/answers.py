@@ -76,11 +76,21 @@ def bar(effect: float, lo: float, hi: float, reach: float) -> Bar:
     return Bar(zero=50.0, lo=place(lo), width=round(place(hi) - place(lo), 2), effect=place(effect))
 
 
-def answered(answers: Sequence[Answer]) -> tuple[list[Answer], list[Answer]]:
-    """Return those with an answer, those with an interval first, and those that have no data."""
-    known = [answer for answer in answers if answer.verdict != VERDICTS[-1]]
-    known.sort(key=lambda answer: (answer.bar is None, answer.verdict == "undecided"))
-    return known, [answer for answer in answers if answer.verdict == VERDICTS[-1]]
+def answered(answers: Sequence[Answer]) -> tuple[list[Answer], list[Answer], list[Answer]]:
+    """Return those with an answer or an interval, those that are undecided without one, and those without data.
+
+    Examples
+    --------
+    >>> facts = {"sentence": "S", "where": "W", "numbers": (), "reason": "R"}
+    >>> found = [Answer(id=verdict, verdict=verdict, **facts) for verdict in ("no data", "undecided", "supported")]
+    >>> [[answer.id for answer in part] for part in answered(found)]
+    [['supported'], ['undecided'], ['no data']]
+    """
+    parts: tuple[list[Answer], list[Answer], list[Answer]] = [], [], []
+    for answer in answers:
+        parts[2 if answer.verdict == "no data" else answer.verdict == "undecided" and answer.bar is None].append(answer)
+    parts[0].sort(key=lambda answer: (answer.bar is None, answer.verdict == "undecided"))
+    return parts
 
 
 def counted(answers: Sequence[Answer]) -> list[tuple[str, int]]:
