@@ -71,13 +71,14 @@ def distinct_rows(table: pl.DataFrame) -> pl.DataFrame:
     """Return results whose model column tells apart the rows that would share a place in a figure.
 
     The prompt set always joins the name. Of detector, protocol and the other keys, those join that differ among the
-    rows of one metric, model and test set.
+    rows of one metric, model and test set. The column ``of`` keeps the model itself.
     """
     named = table.with_columns(
+        pl.col("model").alias("of"),
         pl.when(pl.col("prompt_set") == "")
         .then(pl.col("model"))
         .otherwise(pl.col("model") + " · " + pl.col("prompt_set"))
-        .alias("model")
+        .alias("model"),
     )
     for key in ("id_dataset", "slice", "protocol", "variant", "detector", "calibration"):
         place = ["metric", "model", "dataset"]

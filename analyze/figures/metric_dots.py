@@ -36,14 +36,15 @@ LONG_NAME: Final = 24
 def chart(table: pl.DataFrame, metric: str, medium: Medium = "screen") -> alt.ConcatChart:
     """Draw one metric: a panel a test set, a row a model, the largest value on top.
 
-    Every model of the table has a row in every panel; where it has no value the row says "not measured". All panels
-    share one horizontal axis.
+    Every model of the table has a row in every panel; where it has no value the row says "not measured". A model that
+    is read in several ways (``of`` names it) has its other readings only where they were measured. All panels share
+    one horizontal axis.
 
     Parameters
     ----------
     table
-        Rows of the results table: ``model, group, dataset, metric, value, lo, hi, n`` and any others. Rows of other
-        metrics only say which models exist.
+        Rows of the results table: ``model, group, dataset, metric, value, lo, hi, n`` and any others; ``of`` where
+        rows are readings of one model. Rows of other metrics only say which models exist.
     metric
         Name in the column ``metric``.
     medium
@@ -63,13 +64,13 @@ def chart(table: pl.DataFrame, metric: str, medium: Medium = "screen") -> alt.Co
     look = _Drawing(
         metric=metric,
         groups=[group for group in GROUPS if group in set(dots["group"])],
-        models=dots["model"].n_unique(),
         domain=_domain(dots, metric),
         names_above=medium == "narrow" or (medium == "paper" and longest > LONG_NAME),
         medium=medium,
     )
     across, width = _layout(len(panels), longest, look)
-    parts = [_panel(index, dataset, width, look) for index, dataset in enumerate(panels)]
+    count = dict(dots.group_by("panel").agg(pl.len()).iter_rows())
+    parts = [_panel(index, dataset, width, count[index], look) for index, dataset in enumerate(panels)]
     figure: alt.ConcatChart = alt.concat(*parts, columns=across, data=inline(dots)).configure(**config(medium))
     figure.usermeta = {
         "panel": {"row": len(panels), "min": 400, "max": 720, "axis": 0, "square": False, "narrow": 240 + 6 * longest}
@@ -105,10 +106,14 @@ def _dots(table: pl.DataFrame, metric: str) -> pl.DataFrame:
         raise ValueError(f"{NAME}: expected rows with a value of {metric}; the table holds: {have or 'no metric'}")
     _refuse_twins(measured, metric)
     datasets = measured.select("dataset").unique(maintain_order=True).with_row_index("panel")
-    models = table.select("model", "group").unique("model", keep="first", maintain_order=True)
+    of = pl.col("of") if "of" in table.columns else pl.col("model").alias("of")
+    models = table.select("model", "group", of).unique("model", keep="first", maintain_order=True)
+    some = pl.col("value").is_not_null()
     dots = (
         datasets.join(models, how="cross")
         .join(measured.select("model", "dataset", "value", "lo", "hi", "n"), on=["model", "dataset"], how="left")
+        .filter(some | (~some.any() & (pl.int_range(pl.len()) == 0)).over("panel", "of"))
+        .drop("of")
         .sort("panel", "value", "model", descending=[False, True, False], nulls_last=True)
         .with_columns(
             rank=pl.int_range(pl.len()).over("panel"),
@@ -139,7 +144,6 @@ class _Drawing:
 
     metric: str
     groups: list[str]
-    models: int
     domain: list[float]
     names_above: bool
     medium: Medium
@@ -167,7 +171,7 @@ def _layout(count: int, longest: int, look: _Drawing) -> tuple[int, int]:
     return across, int((total - 8 - 10 * (across - 1)) / across - names)
 
 
-def _panel(index: int, dataset: str, width: int, look: _Drawing) -> alt.LayerChart:
+def _panel(index: int, dataset: str, width: int, rows: int, look: _Drawing) -> alt.LayerChart:
     paper = look.medium == "paper"
     size = measures(look.medium)
     step = (20 if paper else 36) if look.names_above else (13 if paper else 24)
@@ -207,7 +211,7 @@ def _panel(index: int, dataset: str, width: int, look: _Drawing) -> alt.LayerCha
         transform=[alt.FilterTransform(alt.FieldEqualPredicate(field="panel", equal=index))],
         width=width,
         # A number, not a step: beside a width that is fitted to the page Vega-Lite warns about steps.
-        height=step * look.models,
+        height=step * rows,
         title=alt.TitleParams([dataset]),
     )
 

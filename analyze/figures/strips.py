@@ -96,9 +96,7 @@ def chart(table: pl.DataFrame, panels: Sequence[Strip], medium: Medium = "screen
     parts = [_panel(at, panel, marks.filter(pl.col("panel") == at), look) for at, panel in enumerate(panels)]
     figure: alt.ConcatChart = alt.concat(*parts, columns=across, data=inline(marks)).configure(**config(medium))
     figure.params = [alt.VariableParameter(name=name, value=[]) for name in ("off", "hits")]
-    figure.usermeta = {
-        "panel": {"row": len(panels), "min": 300, "max": 640, "axis": 0, "narrow": 260 + 6 * longest, "right": 100}
-    }
+    figure.usermeta = {"panel": {"row": len(panels), "min": 300, "max": 640, "axis": 0, "narrow": 260 + 6 * longest}}
     return figure
 
 

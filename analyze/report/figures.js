@@ -84,8 +84,6 @@
       drawing.width = cell;
       if (size.aspect) drawing.height = Math.round(cell * size.aspect);
       drawing.autosize = { type: "fit-x", contains: "padding" };
-      // Words that stand beside the axes are no part of what is fitted.
-      if (size.right) drawing.padding = { left: 5, top: 5, right: size.right, bottom: 5 };
     }
     if (drawing.title && drawing.title.limit) drawing.title = { ...drawing.title, limit: drawing.width + 8 };
     const { view } = await vegaEmbed(box, drawing, options);

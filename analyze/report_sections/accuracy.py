@@ -48,7 +48,8 @@ def accuracy(gathered: Gathered) -> list[Section]:
             finding=f"{best['model']} is highest: {percent(best)} of {best['n']:,} images of {best['dataset']}.",
             figure=figure,
             table=results_table(rows, "Accuracy of every model"),
-            caption="Each dot is a model, the bar its 95 % interval. Models without a number keep their row.",
+            caption="Each dot is a model, the bar its 95 % interval. A model without a number keeps a row; prompts "
+            "that were not asked of a test set have none there.",
             method=f"{METHODS[METRIC]} Interval: {INTERVALS[METRIC]}. A test set that is read under several protocols "
             "stands here under its default one; all numbers have the others.",
             command=command(("figure", "metric-dots"), gathered.words, ("--metric", METRIC)),

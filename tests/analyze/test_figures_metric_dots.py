@@ -35,6 +35,28 @@ def test_every_model_has_a_row_in_every_panel(result_rows: pl.DataFrame, medium:
     assert sum(group.count("<path ") for group in dots) == 5
 
 
+def test_readings_of_a_model_stand_only_where_they_were_measured(result_rows: pl.DataFrame) -> None:
+    """Prompts that were asked of one test set are no gap on another; a model without any number keeps one row."""
+    one = result_rows.row(0, named=True)
+
+    def reading(dataset: str, prompts: str, metric: str = "accuracy_top1", of: str = "clip") -> dict[str, object]:
+        return one | {"model": f"{of} · {prompts}", "of": of, "dataset": dataset, "metric": metric}
+
+    rows = [reading("val", "a"), reading("val", "b"), reading("x", "a"), reading("val", "a", of="other")]
+    rows.append(reading("x", "b", metric="nll", of="other"))
+    chart = metric_dots.chart(pl.DataFrame(rows), "accuracy_top1").to_dict()
+    shown = [(row["dataset"], row["model"], row["value"] is not None) for row in chart["data"]["values"]]
+    assert sorted(shown) == [
+        ("val", "clip · a", True),
+        ("val", "clip · b", True),
+        ("val", "other · a", True),
+        ("x", "clip · a", True),
+        ("x", "other · a", False),
+    ]
+    tall, low = (panel["height"] for panel in chart["concat"])
+    assert tall * 2 == low * 3
+
+
 @pytest.mark.parametrize("medium", MEDIA)
 def test_tick_labels_are_drawn_in_per_cent(result_rows: pl.DataFrame, medium: Medium) -> None:
     groups = re.findall(r'role-axis-label"[^>]*>(.*?)</g>', svg(result_rows, "accuracy_top1", medium), flags=re.S)
