@@ -14,7 +14,7 @@ from manifests.selection import is_glob, matching, no_match, split_patterns
 
 from .errors import IntegrityError, UsageError
 from .layout import KINDS, SHORT, parse_marker, parse_record, parse_version
-from .requests import Request, Requests, describe, same_binding
+from .requests import Request, Requests, describe, read_requests, same_binding
 from .runs import check_runs, read_runs
 from .store import Store
 
@@ -169,6 +169,8 @@ def check_asked(store: Store) -> None:
     # A writer may begin meanwhile: its requests come first, so a run that was seen before they were listed has lost
     # nothing, and a run that comes after may name a request that was listed.
     begun = read_runs(store.disk, store.layout)
+    # Anew: in a store that was opened long ago they may be older than those runs.
+    store.forget()
     requests = store.requests()
     requests.settled()
     check_runs(begun, requests, store.disk, store.layout)
@@ -181,7 +183,11 @@ def unexplained_units(store: Store) -> Iterator[tuple[str, str, str]]:
     Scores make no table longer: they count only beside the record of the data that they were computed from.
     """
     explained = explained_units(store.requests())
-    return (names for names in commit_names(store) if names[0] != "scores" and names not in explained)
+    left = [names for names in commit_names(store) if names[0] != "scores" and names not in explained]
+    if left:
+        # A writer may have begun since the requests were read. Its own come before its data, so now they are there.
+        explained = explained_units(read_requests(store.disk, store.layout))
+    return (names for names in left if names not in explained)
 
 
 def explained_units(requests: Requests) -> set[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cache import retire
-from cache.bindings import asked_pairs, bind, bindings, check_explained, select_ids
+from cache.bindings import asked_pairs, bind, bindings, check_explained, select_ids, unexplained_units
 from cache.documents import seal
 from cache.errors import IncompleteError, IntegrityError, UsageError
 from cache.requests import Request, read_requests, retire_request, write_request
@@ -248,6 +248,17 @@ def test_data_that_nobody_asked_for_are_an_error(path: Path, tmp_path: Path) -> 
     stray.write_bytes(record.read_bytes())
     with pytest.raises(IntegrityError, match="no request in requests/ asks for these data"):
         answer(path)
+
+
+def test_data_of_a_writer_that_began_meanwhile_are_no_error(store: Store) -> None:
+    """The reader listed requests before the writer's came, and data after."""
+    before = store.requests()
+    job = Job("net-c", space_of("other", seed=3), ("logits", "embeddings"), SMALL.second)
+    run(Store(store.layout.root), SMALL, job)
+    assert store.requests() is before
+    assert list(unexplained_units(store)) == []
+    check_explained(store)
+    assert "net-c" in {binding.model for binding in bindings(store)}
 
 
 def test_a_version_that_a_request_names_is_missed(store: Store) -> None:
