@@ -146,7 +146,8 @@ def drawing(
     if "html" in formats:
         page = _page(chart_for_medium, table, label or name, words or Words(title=name), html)
     if set(formats) - {"html"}:
-        spec = stacked_legends(chart_for_medium("paper").to_dict())
+        # Not validated again: every part was when it was made, and a big figure takes seconds.
+        spec = stacked_legends(chart_for_medium("paper").to_dict(validate=False))
     return Drawing(name=name, formats=tuple(dict.fromkeys(formats)), page=page, spec=spec, table=table)
 
 
