@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,15 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
-def _levels_stay_in_their_test() -> Iterator[None]:
-    """Undo what a command under test asked of logging: `--quiet` in one test would silence the warnings of the next."""
-    log, root = logging.getLogger("assay"), logging.getLogger()
-    levels, handlers = (log.level, root.level), list(root.handlers)
-    yield
-    log.setLevel(levels[0])
-    root.setLevel(levels[1])
-    root.handlers[:] = handlers
+def _nothing_is_silenced_beforehand() -> None:
+    """Undo what an earlier command asked of logging: `--quiet` in one test would silence the warnings of the next.
+
+    Before a test, not after it: fixtures of a whole module run commands, too.
+    """
+    logging.getLogger("assay").setLevel(logging.NOTSET)
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    root.handlers[:] = [handler for handler in root.handlers if type(handler) is not logging.StreamHandler]
 
 
 @pytest.fixture(scope="session")
