@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 
 from cache.bindings import Binding
 from cache.image_pairs import scheme_of
 from cache.ingested import is_ingested
 from cache.reader import State
-from cache.remedies import command, is_derived
+from cache.remedies import command, convert_command
+from cache.remedies import is_derived as is_derived_space
 from cache.spaces import Space
 from cache.texts import read_classes
+from manifests.derived import is_derived
 
 from .asked import Wanted
 from .cell import Missing
@@ -46,10 +49,13 @@ def _first_time(search: Search, one: Wanted) -> str:
     dataset = one.dataset or "DATASET"
     bound = next((pair for pair in search.asked if pair[0] == one.model), None)
     if bound is None:
+        listed = search.known.catalogue.models.get(one.model)
+        if listed is not None and is_derived(listed):
+            return convert_command("ADAPTER", one.model, dataset, listed.derived_from)
         return f"assay-extract run --model {one.model or 'MODEL'} --dataset {dataset}"
     request = search.asked[bound][-1]
     space = search.store.space(request.label)
-    if is_ingested(space) or is_derived(space):
+    if is_ingested(space) or is_derived_space(space):
         base = str(request.facts.get("derived_from", "B"))
         return command(request.kinds[0], space, one.model, dataset, base)
     return command("embeddings", space, one.model, dataset) + _class_words(search, space, request.classes)
@@ -60,7 +66,7 @@ def again(search: Search, binding: Binding, kind: str, words: str = "") -> str:
     space = search.store.space(binding.label)
     base = str(binding.facts.get("derived_from", "B"))
     run = command(kind, space, binding.model, binding.dataset, base)
-    if is_ingested(space) or is_derived(space):
+    if is_ingested(space) or is_derived_space(space):
         return run
     return f"{run}{_class_words(search, space, binding.classes)}{words}"
 
@@ -76,7 +82,7 @@ def _class_words(search: Search, space: Space, classes: str) -> str:
 
 def prompt_words(search: Search, patterns: Sequence[str]) -> str:
     """Return the options that name prompt sets, as the command spelled them."""
-    return "".join(f" --prompts {search.files.option(pattern)}" for pattern in patterns)
+    return "".join(f" --prompts {quote(search.files.option(pattern))}" for pattern in patterns)
 
 
 def never_matched(one: Wanted, before: str = "") -> Missing:

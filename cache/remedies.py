@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Final
 
 from .ingested import is_ingested
@@ -29,7 +30,7 @@ def remedy(kind: str, space: Space, *, lost: bool) -> str:
     >>> remedy("logits", Space({"library": "ingested"}, {}), lost=False)
     '`assay-cache ingest --model M --dataset D --kind logits FILE` again brings them.'
     >>> remedy("logits", Space({"library": "derived", "adapter": "tip-adapter"}, {}), lost=False)
-    '`assay-extract convert tip-adapter --base B --model M --dataset D` and the options of that time make them.'
+    '`assay-extract convert tip-adapter ... --base B --model M --dataset D` and the options of that time make them.'
     """
     if is_ingested(space):
         again, brings = f"`{command(kind, space, 'M', 'D')}` again", " brings them."
@@ -47,7 +48,7 @@ def remedy(kind: str, space: Space, *, lost: bool) -> str:
 
 
 def command(kind: str, space: Space, model: str, dataset: str, base: str = "B") -> str:
-    """Return the command that brought, and brings again, numbers of a kind in a space.
+    """Return the command that brought, and brings again, numbers of a kind in a space; dots stand for files of it.
 
     Parameters
     ----------
@@ -57,17 +58,21 @@ def command(kind: str, space: Space, model: str, dataset: str, base: str = "B") 
     Examples
     --------
     >>> command("logits", Space({"library": "derived", "adapter": "coop"}, {}), "mine", "toys", "clip")
-    'assay-extract convert coop --base clip --model mine --dataset toys'
+    'assay-extract convert coop ... --base clip --model mine --dataset toys'
     >>> command("logits", Space({"library": "timm"}, {}), "net", "toys")
     'assay-extract run --model net --dataset toys --kinds logits'
     """
     if is_ingested(space):
         return f"assay-cache ingest --model {model} --dataset {dataset} --kind {kind} FILE"
     if is_derived(space):
-        adapter = space.identity.get("adapter", "ADAPTER")
-        return f"assay-extract convert {adapter} --base {base} --model {model} --dataset {dataset}"
+        return convert_command(str(space.identity.get("adapter", "ADAPTER")), model, dataset, base)
     run = f"assay-extract run {model_options(space, model)} --dataset {dataset}"
     return run if kind == "embeddings" else f"{run} --kinds {kind}"
+
+
+def convert_command(adapter: str, model: str, dataset: str, base: str) -> str:
+    """Return the command that derives a model of another's embeddings; dots stand for the files of its adapter."""
+    return f"assay-extract convert {adapter} ... --base {quote(base)} --model {quote(model)} --dataset {quote(dataset)}"
 
 
 def model_options(space: Space, model: str) -> str:
@@ -84,10 +89,13 @@ def model_options(space: Space, model: str) -> str:
     '--model resnet50.a1_in1k'
     >>> model_options(Space({}, {"model": "timm:resnet18", "weights": "file mine.pt"}), "my-resnet")
     '--model timm:resnet18 --weights mine.pt --as my-resnet'
+    >>> model_options(Space({}, {"weights": "hub:a1_in1k", "options": ["--dtype", "bfloat16"]}), "resnet50.a1_in1k")
+    '--model resnet50.a1_in1k --dtype bfloat16'
     """
     asked, weights = str(space.provenance.get("model", "")), str(space.provenance.get("weights", ""))
-    words = f"--model {asked or model}"
+    words = f"--model {quote(asked or model)}"
     # Other weights follow from the model's name.
     if weights.startswith(("random:", "hf-hub:", "file ")):
-        words += f" --weights {weights.removeprefix('file ')}"
-    return words if asked in ("", model) else f"{words} --as {model}"
+        words += f" --weights {quote(weights.removeprefix('file '))}"
+    words += f" --as {quote(model)}" if asked not in ("", model) else ""
+    return " ".join((words, *(quote(str(word)) for word in space.provenance.get("options", ()))))

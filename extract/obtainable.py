@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from manifests.derived import is_derived
 from manifests.schema import Model
 
 if TYPE_CHECKING:
@@ -30,21 +31,6 @@ def needs_a_file(model: Model) -> bool:
     (True, False)
     """
     return model.obtain in ("user-made", "separate-env")
-
-
-def is_derived(model: Model) -> bool:
-    """Return whether `convert` makes a model of its base's cached embeddings: no weights of its own are ever run.
-
-    open_clip's models have no logit columns of their own; one that has them is its base under another head.
-
-    Examples
-    --------
-    >>> from manifests.catalogue import load
-    >>> models = load().models
-    >>> is_derived(models["RN50.openai_coop"]), is_derived(models["RN50.openai_flyp"])
-    (True, False)
-    """
-    return model.library == "open_clip" and bool(model.label_space) and bool(model.derived_from)
 
 
 def without_derived(blocks: Sequence[Block], models: Mapping[str, Model], study: str) -> list[Block]:

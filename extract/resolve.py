@@ -75,7 +75,9 @@ class Named:
     facts: dict[str, Any]
     label_space: str
     asked: str = ""
-    """What `--model` said of a model that no manifest has, without the folders of this machine."""
+    """What `--model` said of a model whose name in tables is another, without the folders of this machine."""
+    folder: str = ""
+    """The folder that `--weights` named for it, as its library saves a model."""
 
 
 def named_models(catalogue: Catalogue, patterns: Sequence[str], choice: Choice) -> tuple[Named, ...]:
@@ -97,7 +99,7 @@ def named_models(catalogue: Catalogue, patterns: Sequence[str], choice: Choice) 
         if pattern.startswith(SCHEMES):
             pattern = f"{library_of(pattern, offline=choice.offline)}:{pattern}"
         if pattern.startswith(AD_HOC):
-            found[pattern] = _ad_hoc(pattern, plain)
+            found[pattern] = _ad_hoc(pattern, choice)
             continue
         if is_file(pattern) or (pattern not in catalogue.models and pattern in announced()):
             found[pattern] = _third_party(pattern, choice)
@@ -137,9 +139,11 @@ def _from_manifest(model: Model, choice: Choice) -> Named:
         weights = f"{BY_HAND}{model.recipe}"
     if tag := model.pretrained or model.preprocess_as:
         arch = f"{arch}{'.' if model.library == 'timm' else '/'}{tag}"
+    folder = ""
     if choice.weights and Path(choice.weights).is_dir():
         # A folder as the library saves one brings its own configuration.
-        arch, weights, choice = f"local-dir:{choice.weights}", "hub:", dataclasses.replace(choice, weights="")
+        folder, weights, choice = choice.weights, "hub:", dataclasses.replace(choice, weights="")
+        arch = f"local-dir:{folder}"
     return Named(
         name=choice.name or model.id,
         library=model.library,
@@ -147,6 +151,8 @@ def _from_manifest(model: Model, choice: Choice) -> Named:
         weights=choice.weights or weights,
         facts={name: row[name] for name in FACTS if row[name] not in (None, "")},
         label_space=model.label_space,
+        asked=model.id if choice.name else "",
+        folder=folder,
     )
 
 
@@ -156,6 +162,11 @@ def _ad_hoc(pattern: str, choice: Choice) -> Named:
         raise UsageError(f"--model {pattern!r}: expected timm:<arch> or open_clip:<arch>/<tag>")
     # A name carries its own tag: resnet50.a1_in1k, ViT-B-32/openai.
     local = rest.startswith("local-dir:")
+    if choice.weights and (local or Path(choice.weights).is_dir()):
+        raise UsageError(
+            f"--model {pattern} --weights {choice.weights}: a folder as its library saves one is named by --model "
+            "local-dir:DIR and brings its weights; --weights of timm:<arch> or open_clip:<arch>/<tag> is a file."
+        )
     folder = Path(rest.removeprefix("local-dir:")).name
     tag = "" if local else rest.partition("." if library == "timm" else "/")[2]
     weights = choice.weights or f"hub:{tag}"
@@ -209,11 +220,28 @@ def candidate(
             f"({'--classes' if choice.classes is not None else named.label_space}). "
             f"Pass --classes FILE with {count} lines, one class a line, in the order of the columns."
         )
-    provenance: dict[str, Any] = {"weights": _shown_weights(named.weights), "versions": versions()}
+    weights = f"file {Path(named.folder).name}" if named.folder else _shown_weights(named.weights)
+    provenance: dict[str, Any] = {"weights": weights, "versions": versions()}
+    # What brings the same numbers again: a name in tables is no argument of --model, and options make other spaces.
     if named.asked:
-        # What brings the model again: its name in tables is no argument of --model.
         provenance["model"] = named.asked
+    if options := _space_options(choice):
+        provenance["options"] = options
     return Candidate(named.name, named.facts, backbone, classes if count else None, provenance)
+
+
+def _space_options(choice: Choice) -> list[str]:
+    """Return the options of a command line that make another space of a model."""
+    geometry = choice.geometry
+    said = {
+        "--image-size": str(choice.image_size or ""),
+        "--interpolation": choice.interpolation,
+        "--dtype": "" if choice.dtype == "float32" else choice.dtype,
+        "--geometry": "" if geometry.size is None else "x".join(map(str, geometry.size)),
+        "--layers": "" if geometry.layers == "last" else geometry.layers,
+        "--normalise": "" if geometry.normalise == "model" else geometry.normalise,
+    }
+    return [word for option, value in said.items() if value for word in (option, value)]
 
 
 def _backbone(
@@ -275,7 +303,10 @@ def weights_source(named: Named) -> WeightsSource:
     weights = named.weights
     if weights.startswith(BY_HAND):
         recipe = weights.removeprefix(BY_HAND)
-        raise UsageError(f"no library brings the weights of {named.name}. {recipe or 'Give --weights FILE.'}")
+        raise UsageError(
+            f"no library brings the weights of {named.name}. {recipe} Give --weights FILE; or, for several "
+            "models, --weights DIR with an entry <model id>/ or <model id>.safetensors for each."
+        )
     if weights.startswith("package:"):
         _, distribution, pattern = weights.split(":")
         return PackageWeights(distribution, pattern)

@@ -45,10 +45,9 @@ NOT_ASKED = {SHOTS, "mini-flickr30k", "mini-mscoco", "mini-navi", "mini-scannet"
 def commands(folder: Path, datasets: Sequence[str], *, seed: int = 0, share: int = 1) -> Iterator[Step]:
     """Yield the steps in their order; `share` draws one in so many images. Commands of one step run side by side."""
     world, questions = folder / "world", folder / "questions.jsonl"
-    python, weights = sys.executable, ["--weights", str(WEIGHTS)]
+    weights = ["--weights", str(WEIGHTS)]
     classified = [word for name in datasets if name not in NOT_ASKED for word in ("--dataset", name)]
-    if not world.is_dir():
-        yield [[python, "-m", "extract.miniature.generate", str(world), "--seed", str(seed), "--share", str(share)]]
+    yield from _drawing(world, datasets, seed, share)
     indexed = []
     for name in datasets:
         shots = ["--annotations", str(world / name / "imagenet_train_16shot.txt")] if name == SHOTS else []
@@ -63,6 +62,18 @@ def commands(folder: Path, datasets: Sequence[str], *, seed: int = 0, share: int
     # The page scores what is here, writes results.parquet beside itself, and answers the claims in it.
     yield [["assay-analyze", "report", "--study", STUDY, "--out", str(folder)]]
     yield [_claims(folder)]
+
+
+def _drawing(world: Path, datasets: Sequence[str], seed: int, share: int = 1) -> Iterator[Step]:
+    """Yield the drawing of the sets that are not there, and refuse to go on with a world of another seed or size."""
+    drawn, wanted = world / "drawn.txt", f"--seed {seed} --share {share}"
+    if drawn.is_file() and drawn.read_text("utf-8") != wanted:
+        raise SystemExit(f"{world} was drawn with {drawn.read_text('utf-8')}, not {wanted}: take another folder.")
+    lacking = [word for name in datasets if not (world / name).is_dir() for word in ("--only", name)]
+    if lacking:
+        world.mkdir(parents=True, exist_ok=True)
+        drawn.write_text(wanted, "utf-8")
+        yield [[sys.executable, "-m", "extract.miniature.generate", str(world), *wanted.split(), *lacking]]
 
 
 def _coop(classified: Sequence[str]) -> list[str]:
@@ -80,9 +91,7 @@ def judged(folder: Path, seed: int) -> Iterator[Step]:
     """Yield the steps to the planted effects alone, on evaluation sets of another seed."""
     world, results = folder / "world", str(folder / "results.parquet")
     only = [word for name in PLANTED_IN for word in ("--dataset", name)]
-    if not world.is_dir():
-        drawn = [word for name in PLANTED_IN for word in ("--only", name)]
-        yield [[sys.executable, "-m", "extract.miniature.generate", str(world), "--seed", str(seed), *drawn]]
+    yield from _drawing(world, PLANTED_IN, seed)
     for name in PLANTED_IN:
         yield [["assay-extract", "index", name, "--root", str(world / name)]]
     of_study = ["--study", STUDY, *only, "--model", READ]

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from analyze.stand_ins import Cast
 from manifests.claim import Claim, Models, Reading
-from manifests.selection import matching
+from manifests.selection import is_glob, matching
 
 LIST = "list:"
 """Begins a variant that names the model whose confusions make the options."""
@@ -72,7 +72,8 @@ def _models(who: Models, cast: Cast) -> Models:
 def _played(patterns: tuple[str, ...], players: Mapping[str, str]) -> tuple[str, ...]:
     """Ids and globs of models with the players in the places of their parts."""
     found = [players[part] for pattern in patterns for part in matching(players, pattern)]
-    kept = [pattern for pattern in patterns if not matching(players, pattern)]
+    # A glob also means models that are here and play nobody.
+    kept = [pattern for pattern in patterns if is_glob(pattern) or pattern not in players]
     return tuple(dict.fromkeys((*found, *kept)))
 
 

@@ -206,8 +206,10 @@ def open_tokenizer(config: OpenClipConfig, *, offline: bool = False) -> Any:
     kind = facts["kind"]
     text = config.model["text_cfg"]
     more: dict[str, Any] = {}
-    if kind == "HFTokenizer" and offline:
-        more["local_files_only"] = True
+    if kind == "HFTokenizer":
+        more["trust_remote_code"] = False
+        if offline:
+            more["local_files_only"] = True
     if kind == "SimpleTokenizer" and (text.get("tokenizer_kwargs") or {}).get("bpe_path"):
         more["bpe_path"] = str(_vocabulary(config))
     try:
@@ -231,10 +233,16 @@ def describe_tokenizer(config: OpenClipConfig) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        For a tokenizer that shortens long sentences at random.
+        For a tokenizer that shortens long sentences at random, brings code of its own, or has its vocabulary outside
+        of its folder.
     """
     text = config.model["text_cfg"]
     kwargs = dict(text.get("tokenizer_kwargs") or {})
+    if kwargs.get("trust_remote_code"):
+        raise UsageError(
+            f"{config.name}: its configuration asks to run code that comes with it (trust_remote_code in "
+            "tokenizer_kwargs). Nothing that is loaded here runs: take that key out of open_clip_config.json."
+        )
     facts: dict[str, Any] = {"context_length": config.context_length}
     if text.get("hf_tokenizer_name"):
         # What stands in a saved model's own folder is read from there, whatever the configuration calls it.
@@ -260,8 +268,11 @@ def _vocabulary(config: OpenClipConfig) -> Path:
         return Path(default_bpe())
     path = Path(given)
     # open_clip reads it from the working directory; beside the configuration is what its author meant.
-    if config.source.startswith("local-dir:") and not path.is_absolute():
-        path = Path(config.source.removeprefix("local-dir:")) / path
+    if config.source.startswith("local-dir:"):
+        folder = Path(config.source.removeprefix("local-dir:"))
+        path = folder / path
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise UsageError(f"{config.name}: its vocabulary {given} is outside of {folder}; put it beside the model")
     if not path.is_file():
         raise UsageError(f"{config.name}: its vocabulary {path} is not there")
     return path

@@ -21,7 +21,7 @@ Pixels = NDArray[np.uint8]
 Grid = NDArray[np.int32]
 
 FLATTEST = 2458
-"""Height of a thing that is tilted by 1, in 4096ths: six tenths are lost."""
+"""Height of a thing that is tilted by 1, in 4096ths: four tenths are lost."""
 
 _ONCE = ONE - FLATTEST
 
@@ -68,7 +68,7 @@ def layers(scene: Scene, size: int = 64) -> Layers:
     """Return the picture with mask, depth and keypoints.
 
     The floor rises from 3 m at the lower edge to 10 m at the upper one; the thing stands at 2 to 4 m, the nearer the
-    larger.
+    larger. What covers it or stands beside it has the depth of what is behind it, and the mask is the whole thing.
     """
     cover = _cover(scene, size)
     rows = np.arange(size, dtype=np.int32)
@@ -100,7 +100,11 @@ def _corners(scene: Scene, size: int) -> list[Grid]:
 
 
 def _inside(outlines: list[Grid], size: int) -> NDArray[np.bool_]:
-    """Which pixels lie inside: an odd number of edges to their left."""
+    """Which pixels lie inside: an odd number of edges to their left.
+
+    An edge that passes a pixel's left border or middle counts as left of the next one: outlines lie half a pixel of
+    the fine canvas to the right of their corners.
+    """
     mask = np.zeros((size, size), bool)
     columns = np.arange(size, dtype=np.int32)
     for corners in outlines:

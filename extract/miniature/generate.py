@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -102,7 +103,11 @@ def generate(out: Path, seed: int = 0, only: Sequence[str] = (), share: int = 1)
         raise UsageError(f"{out / there[0]} is there already, and stays as it is; give another OUT, or remove it.")
     for name in chosen:
         started = time.monotonic()
-        SETS[name](out / name, generator(seed, name), share)
+        # A set is there when it is whole: what an interrupted drawing leaves is drawn again.
+        begun = out / f"{name}.part"
+        shutil.rmtree(begun, ignore_errors=True)
+        SETS[name](begun, generator(seed, name), share)
+        begun.rename(out / name)
         files = sum(path.is_file() for path in (out / name).rglob("*"))
         sys.stderr.write(f"{name}: {files} files, {time.monotonic() - started:.1f} s\n")
 

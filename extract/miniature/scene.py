@@ -18,7 +18,7 @@ class Scene:
     angle
         Turned clockwise, in whole degrees.
     tilt
-        Foreshortening: 0 seen from the front, 1 the flattest (0.4 of its height).
+        Foreshortening: 0 seen from the front, 1 the flattest (0.6 of its height).
     background, style
         Names of `world`.
     noise

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +23,10 @@ def find(made: Made, ask: Ask | None = None) -> Found:
     return find_cells(store, Reader(store), CATALOGUE, ask or Ask())
 
 
-def zero_shot(made: Made, model: str = "clip", dataset: str = "toys", **more: object) -> Made:
-    heads = more.pop("heads", [ZeroShot("one", np.eye(3)), ZeroShot("two", np.eye(3)[::-1])])
-    return made.model(
-        model,
-        dataset,
-        np.eye(4, 3) + 0.1,
-        kind="embeddings",
-        classes=None,
-        heads=heads,
-        group="zero-shot-clip",  # type: ignore[arg-type]
-    )
+def zero_shot(made: Made, heads: Sequence[ZeroShot] = ()) -> Made:
+    some = heads or [ZeroShot("one", np.eye(3)), ZeroShot("two", np.eye(3)[::-1])]
+    features, group = np.eye(4, 3) + 0.1, "zero-shot-clip"
+    return made.model("clip", "toys", features, kind="embeddings", classes=None, heads=some, group=group)
 
 
 def test_one_cell_for_each_way_to_get_logits(tmp_path: Path) -> None:
@@ -119,7 +113,7 @@ def test_a_derived_model_is_asked_for_by_what_made_it(tmp_path: Path) -> None:
     adapter = Space({"library": "derived", "adapter": "coop"}, {})
     made = tiny(tmp_path / "s").dataset("more", [0, 1]).model("context", "toys", THIRDS, space=adapter)
     (missing,) = find(made, Ask(models=("context",), datasets=("more",))).missing
-    assert missing.remedy == "`assay-extract convert coop --base B --model context --dataset more`"
+    assert missing.remedy == "`assay-extract convert coop ... --base B --model context --dataset more`"
 
 
 def test_prompts_limit_and_are_demanded(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ TIP = Space({"library": "derived", "adapter": "tip-adapter-f"}, {})
         (
             TIP,
             "logits",
-            "`assay-extract convert tip-adapter-f --base B --model M --dataset D` and the options of that time "
+            "`assay-extract convert tip-adapter-f ... --base B --model M --dataset D` and the options of that time "
             "make them.",
         ),
     ],
@@ -35,7 +35,7 @@ def test_what_was_never_here(space: Space, kind: str, expected: str) -> None:
     [
         (TIMM, "`assay-extract run` again."),
         (INGESTED, "`assay-cache ingest --model M --dataset D --kind logits FILE` again."),
-        (TIP, "`assay-extract convert tip-adapter-f --base B --model M --dataset D` and the options of that time."),
+        (TIP, "`assay-extract convert tip-adapter-f ... --base B --model M --dataset D` and the options of that time."),
     ],
 )
 def test_what_was_lost_is_repaired_first(space: Space, words: str) -> None:
@@ -47,4 +47,4 @@ def test_a_command_that_can_be_copied() -> None:
     assert command("embeddings", TIMM, "net", "toys") == "assay-extract run --model net --dataset toys"
     assert command("records", INGESTED, "vlm", "toys").endswith("--dataset toys --kind records FILE")
     made = command("logits", TIP, "mine", "toys", base="ViT-B-32.openai")
-    assert made == "assay-extract convert tip-adapter-f --base ViT-B-32.openai --model mine --dataset toys"
+    assert made == "assay-extract convert tip-adapter-f ... --base ViT-B-32.openai --model mine --dataset toys"

@@ -191,7 +191,9 @@ def test_lost_numbers_of_a_derived_model_name_convert(store: Path) -> None:
     (request,) = (one for one in opened.requests().live if one.model == "new")
     shutil.rmtree(store / "data" / "logits" / request.label)
     reader = Reader(opened)
-    with pytest.raises(IncompleteError, match=r"`assay-cache repair`, then `assay-extract convert tip-adapter --base"):
+    with pytest.raises(
+        IncompleteError, match=r"`assay-cache repair`, then `assay-extract convert tip-adapter \.\.\. --base"
+    ):
         list(reader.segments(reader.unit("logits", opened.space(request.label), request.packs[0])))
 
 

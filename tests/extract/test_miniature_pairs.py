@@ -149,7 +149,6 @@ def test_depths_read_back(shape: tuple[int, int]) -> None:
     with Image.open(io.BytesIO(data)) as image:
         assert (image.format, image.mode) == ("PNG", "I;16")
         np.testing.assert_array_equal(np.asarray(image), values)
-    assert values.tobytes()[-1:] in data
 
 
 def test_depths_of_another_type_are_refused() -> None:

@@ -24,6 +24,7 @@ from extract.miniature.sets import (
     class_folders,
     contexts,
     corrupted,
+    cues,
     factors,
     filtered,
     objects,
@@ -193,7 +194,7 @@ def test_frames_know_their_anchor(views: Views) -> None:
     assert first["anchor"][0] in first["sample"].to_list()
 
 
-def test_every_image_of_a_factor_has_it_and_no_other(views: Views, world: Path) -> None:
+def test_every_image_is_annotated_with_the_factor_it_was_drawn_for(views: Views, world: Path) -> None:
     view = views["mini-imagenet-x"]
     assert view.select(list(FACTORS)).sum_horizontal().to_list() == [1] * view.height
     assert view.select(list(FACTORS)).sum().row(0) == tuple(factors.images_of(name) // SHARE for name in FACTORS)
@@ -212,10 +213,17 @@ def test_cues_stand_in_columns(views: Views) -> None:
     assert (view["shape"] == view["label"]).all()
 
 
-def test_the_whole_set_of_cues_is_every_pair_once() -> None:
-    pairs = {(at, other) for at in range(24) for other in range(24)}
-    assert len(pairs) == CATALOGUE.datasets["mini-cue-conflict"].count
-    assert sum(at != other for at, other in pairs) == CATALOGUE.datasets["mini-cue-conflict"].counts["conflicting"]
+def test_the_whole_set_of_cues_is_every_pair_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+    monkeypatch.setattr(cues, "picture", lambda path, scene: names.append(path.stem.partition("_00_")[2]))
+    cues.write_cue_conflict(tmp_path, generator(0, "mini-cue-conflict"), 1)
+    pairs = [tuple(word.rstrip("0123456789") for word in name.split("-")) for name in names]
+    assert len(set(pairs)) == len(pairs) == CATALOGUE.datasets["mini-cue-conflict"].count
+    assert {word for pair in pairs for word in pair} == set(NAMES)
+    assert (
+        sum(shape != texture for shape, texture in pairs)
+        == (CATALOGUE.datasets["mini-cue-conflict"].counts["conflicting"])
+    )
 
 
 def test_sets_out_of_distribution_have_no_labels_and_their_own_classes(views: Views) -> None:
@@ -249,7 +257,10 @@ def test_manifests_count_what_is_written() -> None:
         "mini-imagenet-3dcc": 24 * corrupted.A_CLASS * len(corrupted.SEVERITIES) * len(CORRUPTIONS),
         "mini-imagenet-d": 24 * contexts.A_CLASS * len(contexts.SPLITS),
         "mini-imagenet-train-16shot": 24 * class_folders.SHOTS,
-        **dict.fromkeys(("mini-inaturalist", "mini-sun", "mini-places", "mini-textures"), unfamiliar.A_SET),
+        "mini-stylized-imagenet": 24 * cues.STYLIZED_A_CLASS,
+        **dict.fromkeys(
+            ("mini-inaturalist", "mini-sun", "mini-places", "mini-textures", "mini-imagenet-o"), unfamiliar.A_SET
+        ),
     }
     assert {name: CATALOGUE.datasets[name].count for name in a_class} == a_class
 
@@ -294,6 +305,20 @@ def test_filtered_images_are_far_from_right(world: Path) -> None:
         rank = order.index(KEYS.index(path.parent.name))
         assert rank >= filtered.NEARER
         assert path.name.startswith(f"{rank:02d}_{NAMES[order[0]]}_")
+
+
+@pytest.mark.parametrize("name", ["mini-inaturalist", "mini-places", "mini-imagenet-o", "mini-ninco"])
+def test_nothing_out_of_distribution_has_the_shape_of_a_class(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenes: list[Scene] = []
+    monkeypatch.setattr(unfamiliar, "picture", lambda path, scene: scenes.append(scene))
+    SETS[name](tmp_path, generator(0, name), 1)
+    assert len(scenes) == CATALOGUE.datasets[name].count
+    # What has no radius is not drawn: those are empty scenes.
+    shown = {one.shape for scene in scenes for one in (scene, *scene.distractors) if one.radius}
+    assert shown
+    assert shown <= set(HELD_OUT_SHAPES)
 
 
 def test_strangers_are_of_no_class() -> None:

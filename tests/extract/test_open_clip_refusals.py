@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from safetensors.torch import save_file
 
 from extract.backbones.open_clip_backbone import OpenClipBackbone
 from extract.backbones.open_clip_config import resolve_config
+from extract.backbones.text_tower import describe_tokenizer, open_tokenizer
 from extract.weights import HubWeights, LibraryWeights
 from manifests.errors import UsageError
 from tests.extract.open_clip_pairs import noise, ours, theirs
-from tests.extract.tiny_open_clip import registered
+from tests.extract.tiny_open_clip import CONFIGS, registered
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -134,6 +136,41 @@ def test_a_tokenizer_that_is_not_here_says_so() -> None:
     assert facts["name"] == "timm/ViT-B-16-SigLIP"
     with pytest.raises(UsageError, match="tokenizer of ViT-B-16-SigLIP"):
         backbone.text_tower()
+
+
+def _saved(folder: Path, **text: object) -> str:
+    """Write the configuration of a saved model and return its name."""
+    folder.mkdir()
+    cfg = CONFIGS["tiny-vit"]
+    body = {"model_cfg": {**cfg, "text_cfg": {**cfg["text_cfg"], **text}}, "preprocess_cfg": {}}
+    (folder / "open_clip_config.json").write_text(json.dumps(body))
+    (folder / "open_clip_model.safetensors").touch()
+    return f"local-dir:{folder}"
+
+
+def test_a_saved_model_runs_no_code_of_its_own(tmp_path: Path) -> None:
+    asking = {"hf_tokenizer_name": "mine", "tokenizer_kwargs": {"trust_remote_code": True}}
+    config = resolve_config(_saved(tmp_path / "asking", **asking), LibraryWeights())
+    with pytest.raises(UsageError, match="asks to run code that comes with it"):
+        describe_tokenizer(config)
+    # One that does not ask, and brings code all the same.
+    config = resolve_config(_saved(tmp_path / "silent", hf_tokenizer_name="mine"), LibraryWeights())
+    ran = tmp_path / "ran"
+    code = f"from pathlib import Path\nPath({str(ran)!r}).touch()\nclass Mine: pass\n"
+    (tmp_path / "silent" / "mine.py").write_text(code)
+    tokenizer = {"tokenizer_class": "Mine", "auto_map": {"AutoTokenizer": ["mine.Mine", None]}}
+    (tmp_path / "silent" / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(UsageError, match="tokenizer of"):
+        open_tokenizer(config, offline=True)
+    assert not ran.exists()
+
+
+def test_a_vocabulary_outside_of_a_saved_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "words.gz").write_bytes(Path(open_clip.tokenizer.default_bpe()).read_bytes())
+    for given in ("../words.gz", str(tmp_path / "words.gz")):
+        name = _saved(tmp_path / f"model-{len(given)}", tokenizer_kwargs={"bpe_path": given})
+        with pytest.raises(UsageError, match="put it beside the model"):
+            describe_tokenizer(resolve_config(name, LibraryWeights()))
 
 
 def test_a_tokenizer_that_draws_lots_is_refused() -> None:

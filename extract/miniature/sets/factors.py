@@ -1,4 +1,8 @@
-"""The miniature of ImageNet-X: images of one factor each, with annotations as the official package writes them."""
+"""The miniature of ImageNet-X: images drawn for one factor each, annotated in the official package's format.
+
+Annotated is the factor that an image was drawn for. As in photographs, others may come with it: of the images of
+pattern and texture three quarters have an unusual colour, too.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from extract.miniature.bitmap import write
-from extract.miniature.draw import colour_of
+from extract.miniature.colours import colour_of
 from extract.miniature.patterns import pattern
 from extract.miniature.sampling import IN, MORE, sample
 from extract.miniature.scene import Scene
@@ -39,7 +39,7 @@ EMPTY: Final = {"empty_city": "city", "empty_sky": "starry"}
 def write_plants(folder: Path, rng: RandomState, share: int) -> None:
     """Write `images/<file>`, iNaturalist's part: unknown shapes in unknown pairs of texture and colour."""
     for number in range(part(A_SET, share)):
-        picture(folder / "images" / f"{number:05d}.jpg", stranger(IN, one_of(rng, HELD_OUT_SHAPES[:3]), rng))
+        picture(folder / "images" / f"{number:05d}.jpg", _alone(stranger(IN, one_of(rng, HELD_OUT_SHAPES[:3]), rng)))
 
 
 def write_scenes(folder: Path, rng: RandomState, share: int) -> None:
@@ -81,7 +81,7 @@ def write_confusing(folder: Path, rng: RandomState, share: int) -> None:
         at = (5 * number) % len(CLASSES)
         thing = CLASSES[at]
         scene = replace(sample(IN, at, rng), shape=one_of(rng, HELD_OUT_SHAPES), style="photo")
-        scene = replace(scene, texture=thing.texture, colour=thing.colour)
+        scene = _alone(replace(scene, texture=thing.texture, colour=thing.colour))
         picture(folder / thing.key / f"{number:04d}.jpg", scene)
 
 
@@ -90,8 +90,13 @@ def write_ninco(folder: Path, rng: RandomState, share: int) -> None:
     root = folder / "NINCO_OOD_classes"
     for name in (*HELD_OUT_SHAPES, *EMPTY):
         for number in range(part(A_NINCO_CLASS, share)):
-            scene = _empty(EMPTY[name], rng) if name in EMPTY else stranger(MORE, name, rng)
+            scene = _empty(EMPTY[name], rng) if name in EMPTY else _alone(stranger(MORE, name, rng))
             picture(root / name / f"{name}_{number:03d}.jpeg", scene)
+
+
+def _alone(scene: Scene) -> Scene:
+    """Return a scene without the things beside, which would be of the classes."""
+    return replace(scene, distractors=())
 
 
 def _empty(background: str, rng: RandomState) -> Scene:

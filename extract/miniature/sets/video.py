@@ -42,6 +42,9 @@ def write_video(folder: Path, rng: RandomState, share: int) -> None:
 def _frames(anchor: Scene, rng: RandomState) -> dict[int, Scene]:
     """Return the anchor and its neighbours: one movement, and now and then a blurred frame."""
     across, down, turn = between(rng, -2, 2), between(rng, -1, 1), between(rng, -8, 8)
+    if not (across or down or turn):
+        # Frames that are equal would be one image under several names.
+        turn = 1
     found = {0: anchor}
     for step in AROUND:
         blur = anchor.blur + one_of(rng, (0, 0, 1, 2))

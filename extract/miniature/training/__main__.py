@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
 
 from .plan import MODELS, Training
-from .running import train
+from .running import begun, train
 
 
 def main() -> None:
@@ -21,7 +20,11 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="models at once, one thread each")
     asked = parser.parse_args()
     todo = _with_starts(asked.only) if asked.only else list(MODELS)
-    time.monotonic()
+    kept = [one for one in todo if one.kept and (asked.out / one.id).is_dir()]
+    if foreign := [asked.out / one.id for one in kept if not begun(one, asked.work)]:
+        raise SystemExit(
+            f"{foreign[0]} was not trained with --work {asked.work}, and stays as it is; give another OUT."
+        )
     with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool:
         running: dict[Future[dict[str, object]], Training] = {}
         done: set[str] = set()

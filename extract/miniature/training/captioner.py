@@ -95,7 +95,7 @@ def crops(pixels: NDArray[np.uint8], rng: np.random.RandomState) -> torch.Tensor
 
 
 def batches(pictures: Pictures, size: int, rng: np.random.RandomState) -> Iterator[NDArray[np.int64]]:
-    """Yield rows without end: no picture again before every other one, and all where they are fewer than a batch."""
+    """Yield rows without end, each round in an order of its own, without the few that fill no batch."""
     size = min(size, len(pictures.labels))
     while True:
         order = rng.permutation(len(pictures.labels))

@@ -33,7 +33,6 @@ def train_classifier(
     size: int = 64,
     side: int = 64,
     only_head: bool = False,
-    said: str = "",
 ) -> float:
     """Train in place; return the seconds."""
     set_seed(seed)
@@ -48,7 +47,7 @@ def train_classifier(
 
     def loss_of(step: tuple[torch.Tensor, Any]) -> torch.Tensor:
         batch, rows = step
-        return torch.nn.functional.cross_entropy(model(batch).float(), labels[rows], label_smoothing=0.0)
+        return torch.nn.functional.cross_entropy(model(batch).float(), labels[rows])
 
     chosen = [one for one in model.parameters() if one.requires_grad]
     seconds = optimise(
@@ -58,7 +57,6 @@ def train_classifier(
         loss_of,
         rate=rate,
         half=half,
-        said=said,
     )
     model.eval()
     return seconds

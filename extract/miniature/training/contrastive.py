@@ -65,7 +65,6 @@ def train_clip(
     half: bool,
     sigmoid: bool = False,
     size: int = 128,
-    said: str = "",
 ) -> float:
     """Train in place; return the seconds."""
     from open_clip.loss import ClipLoss, SigLipLoss
@@ -93,7 +92,6 @@ def train_clip(
         loss_of,
         rate=rate,
         half=half,
-        said=said,
         after=clamp,
     )
     model.eval()

@@ -57,7 +57,6 @@ def optimise(
     *,
     rate: float,
     half: bool,
-    said: str = "",
     after: Callable[[], None] | None = None,
 ) -> float:
     """Run AdamW over the steps: warm-up, cosine, clipped gradients; return the seconds it took."""
@@ -76,6 +75,4 @@ def optimise(
         optimiser.step()
         if after is not None:
             after()
-        if said and at % 100 == 0:
-            pass
     return time.monotonic() - start

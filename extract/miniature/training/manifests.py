@@ -48,7 +48,8 @@ def facts_of(one: Training) -> dict[str, Any]:
         "label_space": "" if with_text else SPACE,
         "derived_from": one.start if tuned and first.kind == "clip" and PLAN[one.start].kept else "",
         "obtain": "user-made",
-        "recipe": "Shipped with the miniature; `python -m extract.miniature.training` trains it again.",
+        "recipe": "Shipped: --weights manifests/miniature/weights; "
+        f"`python -m extract.miniature.training OUT --only {one.id}` trains it again.",
         "licence": "apache-2.0",
         "source": SOURCE,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from extract.miniature import world
 from extract.miniature.captions import caption
 from extract.miniature.draw import draw
 from extract.miniature.sampling import IN, MORE, SOURCE_A, SOURCE_B, sample
@@ -37,18 +39,23 @@ def pictures(source: str, count: int, folder: Path, *, curated: bool = True) -> 
     Uncurated: a third of the captions name another class, and classes follow a long tail.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    name = hashlib.sha256(repr((SOURCES[source], count, curated, CLASSES, caption.__module__)).encode()).hexdigest()[
-        :12
-    ]
-    path = folder / f"{source}-{count}-{name}.npz"
+    path = folder / f"{source}-{count}-{_drawn_by(source, count, curated)}.npz"
     if path.is_file():
         with np.load(path) as kept:
             return Pictures(kept["images"], kept["labels"], tuple(str(kept["captions"]).split("\n")))
     drawn = _draw(source, count, curated)
-    part = path.with_name(f"{path.stem}.{id(drawn)}.part.npz")
+    part = path.with_name(f"{path.stem}.{os.getpid()}.part.npz")
     np.savez(part, images=drawn.images, labels=drawn.labels, captions="\n".join(drawn.captions))
     part.replace(path)
     return drawn
+
+
+def _drawn_by(source: str, count: int, curated: bool) -> str:
+    """Name pictures by all that decides on them: what is asked for, and the text of the code that draws."""
+    whole = hashlib.sha256(repr((source, count, curated, _SEEDS[source], WRONG)).encode())
+    for path in sorted((*Path(world.__file__).parent.glob("*.py"), Path(__file__))):
+        whole.update(f"{path.name}\0{path.read_text('utf-8')}\0".encode())
+    return whole.hexdigest()[:12]
 
 
 def _draw(source: str, count: int, curated: bool) -> Pictures:

@@ -1,7 +1,8 @@
-"""One training of the plan, from its pictures to its folder. What is there already is left alone."""
+"""One training of the plan, from its pictures to its folder. What was trained with the same work folder is kept."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,31 @@ import torch
 from .classifiers import new_classifier, train_classifier
 from .contrastive import model_config, new_clip, train_clip
 from .pictures import Pictures, pictures
-from .plan import ARCHS, HALF, TOWERS, Training
+from .plan import ARCHS, HALF, MODELS, TOWERS, Training
 from .saving import save_classifier, save_clip
 from .self_supervised import masked, simclr
 from .tokens import tokenizer_of, write_merges
 
 STATE = "state.pt"
+PLAN = {one.id: one for one in MODELS}
+
+
+def begun(one: Training, work: Path) -> bool:
+    """Tell whether a training was done with this work folder, as the plan says it now."""
+    return (_step(one, work) / STATE).is_file()
+
+
+def _step(one: Training, work: Path) -> Path:
+    return work / "steps" / f"{one.id}-{hashlib.sha256(repr(one).encode()).hexdigest()[:8]}"
 
 
 def train(one: Training, out: Path, work: Path) -> dict[str, Any]:
-    """Train a model unless its folder holds it; return what was done, with the seconds that it took."""
-    step = work / "steps" / one.id
-    if (step / STATE).is_file() and (not one.kept or any((out / one.id).glob("*.safetensors"))):
+    """Train a model unless that was done; return what was done, with the seconds that it took."""
+    step = _step(one, work)
+    if begun(one, work) and (not one.kept or any((out / one.id).glob("*.safetensors"))):
         return {"id": one.id, "seconds": 0}
     data = pictures(one.source, one.unique, work / "pictures", curated=one.curated)
-    before = None if not one.start else torch.load(work / "steps" / one.start / STATE, weights_only=True)
+    before = None if not one.start else torch.load(_step(PLAN[one.start], work) / STATE, weights_only=True)
     make = _clip if one.kind == "clip" else _classifier
     model, seconds = make(one, data, before, out, work)
     step.mkdir(parents=True, exist_ok=True)
