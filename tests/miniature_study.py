@@ -119,6 +119,12 @@ def environment(folder: Path, step: Step) -> Mapping[str, str]:
     return {**os.environ, **threads, "ASSAY_STORE": str(folder / "store"), "ASSAY_MANIFESTS": str(MANIFESTS)}
 
 
+def located(command: Sequence[str]) -> list[str]:
+    """Return a command with its program as it stands beside this Python, wherever the shell looks for programs."""
+    program = Path(sys.executable).parent / command[0]
+    return [str(program) if program.is_file() else command[0], *command[1:]]
+
+
 def main() -> None:
     """Run the steps, and stop at the first that fails."""
     from extract.miniature.generate import SETS
@@ -133,7 +139,8 @@ def main() -> None:
     for step in commands(asked.folder.resolve(), list(SETS), seed=asked.seed, share=asked.share):
         for command in step:
             sys.stderr.write(f"[{time.monotonic() - start:4.0f} s] {' '.join(command)}\n")
-        running = [subprocess.Popen(command, env=environment(asked.folder.resolve(), step)) for command in step]
+        env = environment(asked.folder.resolve(), step)
+        running = [subprocess.Popen(located(command), env=env) for command in step]
         if failed := [one for one in running if one.wait()]:
             raise SystemExit(failed[0].returncode)
     sys.stderr.write(f"[{time.monotonic() - start:4.0f} s] done: open {asked.folder / 'report.html'}\n")

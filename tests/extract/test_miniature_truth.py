@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -42,11 +41,10 @@ def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(steps: Iterable[miniature_study.Step], folder: Path) -> None:
-    programs = Path(sys.executable).parent
     for step in steps:
         running = [
             subprocess.Popen(
-                [str(programs / command[0]) if (programs / command[0]).is_file() else command[0], *command[1:]],
+                miniature_study.located(command),
                 env=miniature_study.environment(folder, step),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -71,6 +69,7 @@ def test_every_planted_effect_is_recovered(planted: Path) -> None:
 
 def test_twins_raise_alarms_as_often_as_chance_does(planted: Path) -> None:
     hits, trials = alarms(twin_outcomes(pl.read_parquet(planted / "twins.parquet")))
+    assert truth()["null"]["study"] == miniature_study.TWINS
     low, high = truth()["null"]["alarms"]
     assert trials >= truth()["null"]["permutations"]
     assert low <= hits / trials <= high, f"{hits} alarms in {trials} contrasts"
