@@ -73,7 +73,8 @@ def again(search: Search, binding: Binding, kind: str, words: str = "") -> str:
 
 def _class_words(search: Search, space: Space, classes: str) -> str:
     """Return the option that names the classes of a checkpoint of one's own; ImageNet's are taken without it."""
-    if not classes or "model" not in space.provenance:
+    asked = space.provenance.get("model")
+    if not classes or not asked or asked in search.known.catalogue.models:
         return ""
     usual = search.known.catalogue.labels.get("imagenet-1k")
     keys = read_classes(search.store.disk, search.store.layout, classes).keys
