@@ -249,8 +249,8 @@ def test_more_images_are_missing_until_they_are_extracted(bench: Path) -> None:
     partial = score(bench)
     assert partial.code == 3
     assert "accuracy" not in partial.out
-    again = "assay-extract run --model timm:test_resnet --weights model.safetensors --as mine --dataset insects"
-    assert again in partial.err
+    mend = "assay-extract run --model timm:test_resnet --weights model.safetensors --as mine --dataset insects"
+    assert mend in partial.err
     again = run(bench)
     assert again.out.startswith("1 units, 4 images"), again.out + again.err
     assert top1(score(bench)) == truth(bench, spaces(bench)[0])
