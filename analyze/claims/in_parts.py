@@ -29,7 +29,7 @@ def in_parts(claim: Claim, cast: Cast) -> Claim:
     ...               x="sky", y=["sun:all:auroc"], models=Models(ids=("resnet50*",)))
     >>> found = in_parts(asked, Cast(study="toys", stand_ins=drawn))
     >>> found.x, found.y, found.models.ids
-    ('sun', ('sun:all:auroc',), ('net',))
+    ('sun', ('sun:all:auroc',), ('net', 'resnet50*'))
     """
     if not cast:
         return claim
