@@ -9,11 +9,10 @@ from cache.bindings import Binding
 from cache.image_pairs import scheme_of
 from cache.ingested import is_ingested
 from cache.reader import State
-from cache.remedies import command, convert_command
-from cache.remedies import is_derived as is_derived_space
+from cache.remedies import command, convert_command, is_derived
 from cache.spaces import Space
 from cache.texts import read_classes
-from manifests.derived import is_derived
+from manifests.derived import is_converted
 
 from .asked import Wanted
 from .cell import Missing
@@ -47,15 +46,16 @@ def never_asked(search: Search, one: Wanted) -> Missing:
 def _first_time(search: Search, one: Wanted) -> str:
     """Return the command that brings a model on a dataset; how it came elsewhere says what to call it."""
     dataset = one.dataset or "DATASET"
-    bound = next((pair for pair in search.asked if pair[0] == one.model), None)
-    if bound is None:
+    requests = [request for pair, some in search.asked.items() if pair[0] == one.model for request in some]
+    if not requests:
         listed = search.known.catalogue.models.get(one.model)
-        if listed is not None and is_derived(listed):
+        if listed is not None and is_converted(listed):
             return convert_command("ADAPTER", one.model, dataset, listed.derived_from)
         return f"assay-extract run --model {one.model or 'MODEL'} --dataset {dataset}"
-    request = search.asked[bound][-1]
+    # Patches of larger images have a space of their own, whose options bring nothing to score here.
+    request = next((one for one in requests if {"logits", "embeddings"} & set(one.kinds)), requests[0])
     space = search.store.space(request.label)
-    if is_ingested(space) or is_derived_space(space):
+    if is_ingested(space) or is_derived(space):
         base = str(request.facts.get("derived_from", "B"))
         return command(request.kinds[0], space, one.model, dataset, base)
     return command("embeddings", space, one.model, dataset) + _class_words(search, space, request.classes)
@@ -66,7 +66,7 @@ def again(search: Search, binding: Binding, kind: str, words: str = "") -> str:
     space = search.store.space(binding.label)
     base = str(binding.facts.get("derived_from", "B"))
     run = command(kind, space, binding.model, binding.dataset, base)
-    if is_ingested(space) or is_derived_space(space):
+    if is_ingested(space) or is_derived(space):
         return run
     return f"{run}{_class_words(search, space, binding.classes)}{words}"
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from manifests.derived import is_derived
+from manifests.derived import is_converted
 from manifests.schema import Model
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def without_derived(blocks: Sequence[Block], models: Mapping[str, Model], study:
     left = [
         name
         for name in dict.fromkeys(name for block in blocks for name in block[0])
-        if name in models and is_derived(models[name])
+        if name in models and is_converted(models[name])
     ]
     if left:
         log.info("study %s: %s is left to `assay-extract convert`, which runs no model", study, ", ".join(left))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from manifests.derived import is_derived
+from manifests.derived import is_converted
 from manifests.errors import UsageError
 from manifests.schema import Model
 
@@ -63,7 +63,7 @@ class WeightsFolder:
                 f"entry is called <model id>/ or <model id>{SUFFIX}."
             )
         lacking = [name for name in dict.fromkeys(names) if name in models and needs_a_file(models[name])]
-        lacking = [name for name in lacking if not is_derived(models[name])]
+        lacking = [name for name in lacking if not is_converted(models[name])]
         lacking = [name for name in lacking if not self.entry(name)]
         if lacking:
             more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""

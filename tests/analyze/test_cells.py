@@ -109,6 +109,14 @@ def test_a_checkpoint_of_ones_own_is_asked_for_as_it_was_brought(tmp_path: Path)
     assert missing.remedy == f"`assay-cache repair`, then `{words} --dataset toys --kinds logits --classes FILE`"
 
 
+def test_patches_of_another_geometry_say_nothing_of_how_logits_come(tmp_path: Path) -> None:
+    larger = Space(space_of("large").identity, {"weights": "hub:", "options": ["--geometry", "480x640"]})
+    made = tiny(tmp_path / "s").dataset("more", [0, 1])
+    made.model("net-a", "toys", np.ones((4, 2, 2, 3)), kind="patches", classes=None, space=larger)
+    (missing,) = find(made, Ask(models=("net-a",), datasets=("more",))).missing
+    assert missing.remedy == "`assay-extract run --model net-a --dataset more`"
+
+
 def test_a_derived_model_is_asked_for_by_what_made_it(tmp_path: Path) -> None:
     adapter = Space({"library": "derived", "adapter": "coop"}, {})
     made = tiny(tmp_path / "s").dataset("more", [0, 1]).model("context", "toys", THIRDS, space=adapter)

@@ -35,6 +35,7 @@ from extract.miniature.sets import (
 from extract.miniature.sets.depth_corruptions import CORRUPTIONS
 from extract.miniature.world import CLASSES, HELD_OUT_SHAPES
 from manifests.catalogue import load
+from tests import miniature_study
 from tests.extract.command_line import REPOSITORY, extract
 
 MANIFESTS = REPOSITORY / "manifests" / "miniature"
@@ -382,3 +383,28 @@ def test_mappings_of_objects_name_every_folder(world: Path) -> None:
     named = json.loads((root / "mappings" / "objectnet_to_imagenet_1k.json").read_text())
     assert set(named) < set(folders.values())
     assert named["Gear or hammer"] == "gear; hammer"
+
+
+def test_a_drawing_that_was_interrupted_is_begun_again(tmp_path: Path) -> None:
+    """A set has its name when it is whole; what a killed process left is no part of it."""
+    begun = tmp_path / "mini-sun.part" / "images"
+    begun.mkdir(parents=True)
+    (begun / "left-over.jpg").write_bytes(b"half")
+    generate(tmp_path, only=["mini-sun"], share=SHARE)
+    assert [path.name for path in tmp_path.iterdir()] == ["mini-sun"]
+    assert digest(tmp_path / "mini-sun") == _golden("twentieth")["mini-sun"]
+
+
+def test_the_study_draws_what_is_missing_and_refuses_another_world(tmp_path: Path) -> None:
+    names = ("mini-sun", "mini-places")
+    step = next(miniature_study.commands(tmp_path, names, seed=3, share=SHARE))
+    assert step[0][3:] == [*_words(tmp_path, 3), "--only", "mini-sun", "--only", "mini-places"]
+    (tmp_path / "world" / "mini-sun").mkdir()
+    step = next(miniature_study.commands(tmp_path, names, seed=3, share=SHARE))
+    assert step[0][3:] == [*_words(tmp_path, 3), "--only", "mini-places"]
+    with pytest.raises(SystemExit, match="was drawn with --seed 3 --share 20, not --seed 4 --share 20"):
+        next(miniature_study.commands(tmp_path, names, seed=4, share=SHARE))
+
+
+def _words(folder: Path, seed: int) -> list[str]:
+    return [str(folder / "world"), "--seed", str(seed), "--share", str(SHARE)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ import torch
 from extract.miniature.draw import draw
 from extract.miniature.generate import generator
 from extract.miniature.sampling import IN, sample
-from extract.miniature.training import manifests
+from extract.miniature.training import manifests, pictures, running
+from extract.miniature.training.__main__ import main as training_main
 from extract.miniature.training.loop import MEAN, STD
 from extract.miniature.training.plan import ARCHS, MODELS
 from extract.miniature.training.running import train
@@ -109,3 +112,29 @@ def _accuracy(folder: Path, drawn: np.ndarray, labels: np.ndarray) -> float:
     with torch.no_grad():
         logits = model((torch.from_numpy(drawn).permute(0, 3, 1, 2).float() / 255 - mean) / std)
     return float((logits.argmax(1).numpy() == labels).mean())
+
+
+def test_training_writes_over_nothing_that_it_did_not_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "out" / AGAIN).mkdir(parents=True)
+    asked = [str(tmp_path / "out"), "--only", AGAIN, "--work", str(tmp_path / "work")]
+    monkeypatch.setattr(sys, "argv", ["training", *asked])
+    with pytest.raises(SystemExit, match=f"{AGAIN} was not trained with --work .*give another OUT"):
+        training_main()
+    assert list((tmp_path / "out" / AGAIN).iterdir()) == []
+
+
+def test_a_training_that_the_plan_changed_is_another(tmp_path: Path) -> None:
+    one = next(one for one in MODELS if one.id == AGAIN)
+    state = running._step(one, tmp_path) / running.STATE
+    state.parent.mkdir(parents=True)
+    state.touch()
+    assert running.begun(one, tmp_path)
+    assert not running.begun(dataclasses.replace(one, seed=one.seed + 1), tmp_path)
+
+
+def test_kept_pictures_are_of_the_code_that_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = pictures._drawn_by("in", 24, True)
+    assert before == pictures._drawn_by("in", 24, True)
+    assert before != pictures._drawn_by("in", 24, False)
+    monkeypatch.setattr(pictures, "WRONG", 0.5)
+    assert before != pictures._drawn_by("in", 24, True)
