@@ -20,12 +20,20 @@ BESIDE_STROKE: Final = 44
 """Width of a symbol and the space around a word, in px."""
 
 
-def group_legend(groups: Sequence[str], medium: Medium) -> alt.Legend | None:
-    """The groups of a figure in words; None on a page, and where one group alone needs none."""
+def group_legend(groups: Sequence[str], medium: Medium, *, narrow: bool = False) -> alt.Legend | None:
+    """The groups of a figure in words; None on a page, and where one group alone needs none.
+
+    Parameters
+    ----------
+    narrow
+        Whether the figure has one panel, and so one column of a page: two words stand beside each other then.
+    """
     if medium != "paper" or len(groups) < 2:
         return None
     words = {group: GROUPS[group].label for group in groups}
-    return alt.Legend(title=None, symbolType="circle", symbolOpacity=1, labelExpr=f"{json.dumps(words)}[datum.label]")
+    told: dict[str, Any] = {"columns": 2} if narrow else {}
+    label = f"{json.dumps(words)}[datum.label]"
+    return alt.Legend(title=None, symbolType="circle", symbolOpacity=1, labelExpr=label, **told)
 
 
 def plain_legend(values: Sequence[str], medium: Medium) -> alt.Legend | None:

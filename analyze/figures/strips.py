@@ -91,6 +91,7 @@ def chart(table: pl.DataFrame, panels: Sequence[Strip], medium: Medium = "screen
         longest=longest,
         above=above,
         width=width,
+        count=len(panels),
         medium=medium,
     )
     parts = [_panel(at, panel, marks.filter(pl.col("panel") == at), look) for at, panel in enumerate(panels)]
@@ -135,6 +136,7 @@ class _Drawing:
     longest: int
     above: bool
     width: int
+    count: int
     medium: Medium
 
 
@@ -166,7 +168,7 @@ def _panel(index: int, panel: Strip, marks: pl.DataFrame, look: _Drawing) -> alt
     span = domain(ends or [0.0, 1.0], panel.x_scale)
     x = alt.X("value:Q").scale(domain=span, nice=False).axis(alt.Axis(title=words, tickCount=5, labelExpr=label))
     shades = alt.Scale(domain=look.groups, range=[GROUPS[group].shade.light for group in look.groups])
-    colour = alt.Color("group:N", scale=shades, legend=group_legend(look.groups, look.medium))
+    colour = alt.Color("group:N", scale=shades, legend=group_legend(look.groups, look.medium, narrow=look.count == 1))
     plain = alt.Color("group:N", scale=shades, legend=None)
     shown = alt.Chart().transform_filter("indexof(off, datum.group) < 0").encode(y=y)
     models = shown.transform_filter("datum.mark == 'model'")

@@ -91,7 +91,7 @@ def point_layer(base: alt.Chart, place: Place, look: Look) -> alt.Chart:
         x=place.x,
         y=place.y,
         fill=clipped.then(alt.value("transparent")).otherwise(
-            "group:N", scale=place.shades, legend=group_legend(look.groups, look.medium)
+            "group:N", scale=place.shades, legend=group_legend(look.groups, look.medium, narrow=look.count == 1)
         ),
         stroke=clipped.then("group:N", scale=place.shades, legend=None).otherwise(alt.value("transparent")),
         opacity=dimmed.then(alt.value(0.6)).otherwise(alt.value(0.08)),

@@ -164,7 +164,9 @@ def _panel(index: int, panel: Panel, marks: pl.DataFrame, look: Look) -> alt.Lay
             # With an axis of its own the band would stretch the panel's, and down to 0.
             y=alt.Y(f"{at['band_lo']}:Q").scale(domain=y_domain, nice=False),
             y2=f"{at['band_hi']}:Q",
-            fill=alt.Fill("group:N", scale=shades, legend=group_legend(look.groups, look.medium)),
+            fill=alt.Fill(
+                "group:N", scale=shades, legend=group_legend(look.groups, look.medium, narrow=look.count == 1)
+            ),
             **series_detail(look),
         )
     )

@@ -10,7 +10,7 @@ import pytest
 import vl_convert
 
 from analyze.figures.strips import COLUMNS, Strip, chart, describe
-from analyze.figures.theme import Medium
+from analyze.figures.theme import PAPER_COLUMN_PT, Medium, stacked_legends
 from analyze.report.page import vega_lite_version
 
 PANELS = (
@@ -60,6 +60,19 @@ def test_every_dot_and_middle_is_drawn_and_empty_rows_stay(table: pl.DataFrame, 
     # On paper two panels have their names beside the rows: these are short.
     assert text.count(">MAE<") >= 2
     assert text.count(">humans 96 %<") == 1
+
+
+def test_one_panel_fits_a_column_of_a_page_whatever_its_groups() -> None:
+    """Side by side, the words of five groups would be wider than the column."""
+    groups = ("zero-shot-clip", "clip-ft", "more-data", "standard", "contrastive")
+    rows = [row(0, "middle", f"{group}, CNN", group, value=0.3, text="34.1 (n = 12)") for group in groups]
+    table = pl.DataFrame(rows, schema_overrides=dict.fromkeys(("parameters_m", "value", "lo", "hi"), pl.Float64))
+    spec = stacked_legends(chart(table, PANELS[1:], "paper").to_dict())
+    drawn = vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version())
+    width = re.search(r'<svg[^>]* width="([\d.]+)"', drawn)
+    assert width is not None
+    # Five points of margin on both sides.
+    assert float(width[1]) <= PAPER_COLUMN_PT + 10
 
 
 def test_a_group_that_is_off_leaves_nothing(table: pl.DataFrame) -> None:

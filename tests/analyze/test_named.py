@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +22,7 @@ import analyze.named
 from analyze.figures import cell_table
 from analyze.figures.export import Words, export
 from analyze.figures.rows import MAX_ROWS
+from analyze.figures.theme import Medium
 from analyze.named import BY_NAME, NAMED
 from analyze.named.material import Drawn, Material, material_of
 from analyze.report.figure import figure_of
@@ -67,22 +69,25 @@ def rounded(spec: Any) -> Any:
     return json.loads(json.dumps(spec, sort_keys=True), parse_float=lambda text: float(f"{float(text):.5g}"))
 
 
+MEDIA: Mapping[str, Medium] = {"spec": "screen", "paper": "paper"}
+"""Digests of a figure, and what they are digests of."""
+
+
 def fingerprint(made: Drawn) -> dict[str, Any]:
     """What a figure shows and how, with numbers to five digits: bytes of doubles differ between machines."""
     floats = cs.float().round_sig_figs(5) + 0.0
     data = made.table.with_columns(floats).write_csv()
-    spec: Any = None
+    shown: dict[str, Any] = {}
     if made.chart is not None:
-        spec = made.chart("screen").to_dict()
-        spec["data"] = {name: value for name, value in spec["data"].items() if name != "values"}
-        spec = rounded(spec)
+        for key, medium in MEDIA.items():
+            spec = made.chart(medium).to_dict()
+            spec["data"] = {name: value for name, value in spec["data"].items() if name != "values"}
+            shown[key] = rounded(spec)
     elif made.html is not None:
-        spec = [[cell.text for cell in row] for row in made.html.rows]
-    return {
-        "rows": made.table.height,
-        "data": hashlib.sha256(data.encode()).hexdigest()[:16],
-        "spec": hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16],
-    }
+        shown["spec"] = [[cell.text for cell in row] for row in made.html.rows]
+    told = {name: json.dumps(one, sort_keys=True) for name, one in shown.items()} | {"data": data}
+    digests = {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in told.items()}
+    return {"rows": made.table.height, **digests}
 
 
 def svg_of(spec: dict[str, Any]) -> str:
